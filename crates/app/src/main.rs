@@ -1,0 +1,2 @@
+//! The binary `mainstay`.
+fn main() {}

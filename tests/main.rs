@@ -1,0 +1,2 @@
+//! One test binary: scenarios, formats, oracle, restart, replay, published, broker.
+fn main() {}
