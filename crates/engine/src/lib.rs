@@ -1,1 +1,3 @@
-//! Being built.
+//! The pure core of Mainstay. (Being built.)
+mod settings;
+pub use settings::Settings;

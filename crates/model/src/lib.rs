@@ -1,1 +1,22 @@
-//! Being built.
+//! The words of Mainstay.
+//!
+//! What every other crate talks in: instants and calendar days, events as they are once a format has
+//! checked them, reasons for which a record is refused, what a metric is ([`Info`]), the parts that it is
+//! told from, the values that it is told as, and the records that go out. Nothing here knows bytes, Kafka,
+//! files or a clock, and nothing here has an opinion: facts and metrics live in the engine.
+
+mod event;
+mod id;
+mod metric;
+mod output;
+mod parts;
+mod reject;
+mod time;
+
+pub use event::{AccountFields, Actor, Body, Event, Field, Kind, UserFields};
+pub use id::Id;
+pub use metric::{Info, Levels, Unit, Value};
+pub use output::{AccountDaily, AccountMetrics, Corrected, DeadLetter};
+pub use parts::{Parts, Sorted};
+pub use reject::{Code, Rejection};
+pub use time::{Day, Timestamp, Zone, ZoneError};

@@ -1,0 +1,126 @@
+//! A slice: all that a shard says at one epoch, as encoded bytes.
+//!
+//! A slice is filled by a shard's logic and carried by a sink: into one Kafka transaction, or into files.
+//! It is kept, unchanged, until it is known to be committed.
+
+use std::ops::Range;
+
+/// Where a record of a slice goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// Newest rolling values, by account.
+    AccountMetrics,
+    /// Final values of closed days, by account and date.
+    AccountDaily,
+    /// Records that could not be applied.
+    DeadLetter,
+    /// The shard's own state.
+    Changelog,
+}
+
+impl Topic {
+    /// Every topic that a slice has records for.
+    pub const ALL: &'static [Topic] = &[
+        Topic::AccountMetrics,
+        Topic::AccountDaily,
+        Topic::DeadLetter,
+        Topic::Changelog,
+    ];
+
+    /// The topic's name without the operator's prefix; also the file's name in `replay --out`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::AccountMetrics => "account-metrics",
+            Topic::AccountDaily => "account-daily",
+            Topic::DeadLetter => "dead-letter",
+            Topic::Changelog => "changelog",
+        }
+    }
+}
+
+/// One record of a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outbound<'a> {
+    /// Where it goes. Every record of a slice goes to the partition that has the shard's number.
+    pub topic: Topic,
+    /// Its key; a dead letter keeps that of the original, which may have had none.
+    pub key: Option<&'a [u8]>,
+    /// Its value; none is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its headers, encoded by [`Slice::push`].
+    pub headers: &'a [(String, Option<Vec<u8>>)],
+}
+
+/// The records that a shard says at one epoch, in one allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    bytes: Vec<u8>,
+    records: Vec<Place>,
+    headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    topic: Topic,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    headers: Range<usize>,
+}
+
+impl Slice {
+    /// Adds a record.
+    pub fn push(
+        &mut self,
+        topic: Topic,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: Vec<(String, Option<Vec<u8>>)>,
+    ) {
+        let mut place = |part: Option<&[u8]>| {
+            part.map(|part| {
+                let from = self.bytes.len();
+                self.bytes.extend_from_slice(part);
+                from..self.bytes.len()
+            })
+        };
+        let (key, value) = (place(key), place(value));
+        let from = self.headers.len();
+        self.headers.extend(headers);
+        self.records.push(Place {
+            topic,
+            key,
+            value,
+            headers: from..self.headers.len(),
+        });
+    }
+
+    /// The records, in the order in which they were said.
+    pub fn records(&self) -> impl Iterator<Item = Outbound<'_>> {
+        self.records.iter().map(|place| Outbound {
+            topic: place.topic,
+            key: place.key.clone().map(|range| &self.bytes[range]),
+            value: place.value.clone().map(|range| &self.bytes[range]),
+            headers: &self.headers[place.headers.clone()],
+        })
+    }
+
+    /// How many bytes its records hold, which is what back-pressure counts.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether nothing was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Empties it and keeps its memory for the next one.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+        self.headers.clear();
+    }
+}

@@ -1,0 +1,59 @@
+//! What an operator may decide about facts and metrics, already checked.
+//!
+//! The config file, its defaults and its errors are the app's; the engine is handed this.
+
+use std::collections::BTreeSet;
+
+use mainstay_model::Zone;
+
+/// What an operator may decide about facts and metrics.
+///
+/// [`Settings::default`] is what holds where a config says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The zone of accounts that have none of their own.
+    pub zone: Zone,
+    /// How far the watermark stays behind stream time.
+    pub lateness_ms: i64,
+    /// How many days before the newest closed one can still be corrected: 0 to 35.
+    pub correction_days: i32,
+    /// How far an event may lie after its arrival.
+    pub max_skew_ms: i64,
+    /// The longest pause inside a session.
+    pub session_gap_ms: i64,
+    /// Names of the product events that make a user active; empty: all but the ignored.
+    pub active_events: BTreeSet<String>,
+    /// Names of product events that neither make active nor belong to a session.
+    pub active_ignore: BTreeSet<String>,
+    /// How many qualifying events make a user active on a day: 1 or more.
+    pub active_min_events: u32,
+    /// Names of the product events that are key actions.
+    pub key_actions: BTreeSet<String>,
+    /// How many key actions in 7 days make a user engaged: 1 or more.
+    pub engaged_k: u32,
+    /// How long ids of product events are remembered.
+    pub dedupe_product_ms: i64,
+    /// How long ids of all other events are remembered.
+    pub dedupe_business_ms: i64,
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            zone: Zone::UTC,
+            lateness_ms: 2 * HOUR_MS,
+            correction_days: 35,
+            max_skew_ms: HOUR_MS,
+            session_gap_ms: HOUR_MS / 2,
+            active_events: BTreeSet::new(),
+            active_ignore: BTreeSet::new(),
+            active_min_events: 1,
+            key_actions: BTreeSet::new(),
+            engaged_k: 2,
+            dedupe_product_ms: 2 * HOUR_MS,
+            dedupe_business_ms: 35 * 24 * HOUR_MS,
+        }
+    }
+}

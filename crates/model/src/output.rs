@@ -1,0 +1,65 @@
+//! What goes out, before it is bytes.
+//!
+//! Values stand in the order of the list of [`Info`](crate::Info)s that the writer was made with.
+
+use crate::{Day, Rejection, Timestamp, Value};
+
+/// The final values of an account for a closed day.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountDaily<'a> {
+    /// Whose values.
+    pub account: &'a str,
+    /// The closed day, in the account's zone.
+    pub date: Day,
+    /// 0 at first; each correction is one more.
+    pub revision: u32,
+    /// The day's end, plus lateness.
+    pub as_of: Timestamp,
+    /// In the order of the catalogue.
+    pub values: &'a [Value],
+    /// On a correction: the old values of what changed.
+    pub corrects: &'a [Corrected],
+}
+
+/// The newest rolling values of an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccountMetrics<'a> {
+    /// Whose values.
+    pub account: &'a str,
+    /// The newest event time that they count.
+    pub as_of: Timestamp,
+    /// Made while records were still waiting to be read: the values will move without anything happening.
+    pub partial: bool,
+    /// Every input of the account's shard has been silent: the values may be old.
+    pub data_stale: bool,
+    /// In the order of the catalogue.
+    pub values: &'a [Value],
+}
+
+/// A value that a correction replaced.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Corrected {
+    /// Its place in the catalogue.
+    pub metric: usize,
+    /// What was told before.
+    pub was: Value,
+}
+
+/// A record that could not be applied, as it came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeadLetter<'a> {
+    /// Why.
+    pub why: &'a Rejection,
+    /// Where it came from.
+    pub topic: &'a str,
+    /// Where it came from.
+    pub partition: i32,
+    /// Where it came from.
+    pub offset: i64,
+    /// The original key, or none.
+    pub key: Option<&'a [u8]>,
+    /// The original bytes, or none.
+    pub value: Option<&'a [u8]>,
+    /// The original headers.
+    pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+}
