@@ -1,5 +1,7 @@
 //! A partition's queue on librdkafka's in-process mock cluster.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at its first surprise")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
