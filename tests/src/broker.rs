@@ -1,0 +1,244 @@
+//! A real Apache Kafka in one Java process (KRaft), on free ports of 127.0.0.1.
+//!
+//! Starting one takes seconds and some 400 MB, so most tests [share](shared) one and have topics of their
+//! own. A test that kills, restarts or freezes a broker starts its own.
+
+use std::fs;
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+use crate::folder::Folder;
+use crate::{Process, jars, patience, ports};
+
+/// The environment variable that names a broker to use for the tests that do no harm to it.
+pub const GIVEN: &str = "MAINSTAY_TEST_BROKERS";
+
+/// As small as a broker can be on a machine with two cores, and quick to compact, so that tests meet a
+/// changelog that was compacted. Later lines win.
+const PROPERTIES: &str = "\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+auto.create.topics.enable=false
+default.replication.factor=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+log.retention.ms=-1
+log.cleaner.backoff.ms=1000
+log.cleaner.dedupe.buffer.size=16777216
+message.max.bytes=8388608
+num.network.threads=2
+num.io.threads=2
+background.threads=2
+";
+
+const HEAP: &[&str] = &[
+    "-Xms256m",
+    "-Xmx768m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+];
+
+/// A broker of ours. It ends with its owner.
+#[derive(Debug)]
+pub struct Broker {
+    // Before the folder, so that the process has ended when its folder goes.
+    process: Process,
+    port: u16,
+    folder: Folder,
+}
+
+impl Broker {
+    /// Starts a fresh one, and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start() -> Broker {
+        Broker::start_with(&[])
+    }
+
+    /// Starts a fresh one with properties of a test's own.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_with(properties: &[(&str, &str)]) -> Broker {
+        let folder = Folder::new("broker");
+        let port = ports::free();
+        write_properties(&folder, port, properties);
+        format_storage(&folder);
+        let mut broker = Broker {
+            process: launch(&folder),
+            port,
+            folder,
+        };
+        broker.wait_until_it_answers();
+        broker
+    }
+
+    /// What goes into `bootstrap.servers`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once, as a power cut of the machine's other half would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Lets it shut down in order.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stop(&mut self) {
+        self.process.terminate();
+        self.process.wait(Duration::from_secs(60));
+    }
+
+    /// Starts it again, killed if it still runs, with its data and on its port.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub fn restart(&mut self) {
+        self.process.kill();
+        self.process = launch(&self.folder);
+        self.wait_until_it_answers();
+    }
+
+    /// Freezes it: connections stay open and nothing is answered.
+    pub fn freeze(&self) {
+        self.process.freeze();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.process.thaw();
+    }
+
+    fn wait_until_it_answers(&mut self) {
+        let client: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.address())
+            .create()
+            .expect("a client needs nothing but an address");
+        let port = self.port;
+        let process = &mut self.process;
+        patience::until("the broker answers", patience::STARTING, || {
+            if let Some(ended) = process.ended() {
+                panic!(
+                    "the broker on port {port}: {ended:?}; {}",
+                    process.last_words()
+                );
+            }
+            let metadata = client.fetch_metadata(None, Duration::from_secs(2)).ok()?;
+            (!metadata.brokers().is_empty()).then_some(())
+        });
+    }
+}
+
+static SHARED: Mutex<Option<Broker>> = Mutex::new(None);
+
+/// The address of the broker that tests use together: the one that is given by the environment, else ours,
+/// started by the first who asks.
+///
+/// # Panics
+/// When it does not come up.
+#[must_use]
+pub fn shared() -> String {
+    if let Ok(given) = std::env::var(GIVEN) {
+        return given;
+    }
+    // A test that panicked while it started the broker leaves none; the next one tries again.
+    let mut shared = SHARED.lock().unwrap_or_else(|poison| poison.into_inner());
+    shared.get_or_insert_with(Broker::start).address()
+}
+
+/// A broker that the asking test may kill and freeze.
+///
+/// # Panics
+/// When it does not come up.
+#[must_use]
+pub fn own() -> Broker {
+    if let Ok(given) = std::env::var(GIVEN) {
+        eprintln!("this test harms its broker: it leaves {given} alone and starts its own");
+    }
+    Broker::start()
+}
+
+/// Ends the shared broker, if there is one. The last thing that a test run does.
+pub fn end_shared() {
+    let mut shared = SHARED.lock().unwrap_or_else(|poison| poison.into_inner());
+    drop(shared.take());
+}
+
+fn write_properties(folder: &Folder, port: u16, own: &[(&str, &str)]) {
+    let controller = ports::free();
+    let data = folder.path().join("data");
+    let mut text = String::from(PROPERTIES);
+    text.push_str(&format!(
+        "controller.quorum.voters=1@127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         log.dirs={}\n",
+        data.display()
+    ));
+    for (key, value) in own {
+        text.push_str(&format!("{key}={value}\n"));
+    }
+    let path = folder.path().join("server.properties");
+    fs::write(&path, text).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+}
+
+fn format_storage(folder: &Folder) {
+    // The id of a cluster is 16 bytes in base64; which ones does not matter to a cluster of one.
+    let output = java()
+        .args([
+            "kafka.tools.StorageTool",
+            "format",
+            "-t",
+            "bWFpbnN0YXktdGVzdHMtMQ",
+            "-c",
+        ])
+        .arg(folder.path().join("server.properties"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|err| panic!("{}", jars::missing("java", &err)));
+    assert!(
+        output.status.success(),
+        "the broker's storage could not be formatted:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+}
+
+fn launch(folder: &Folder) -> Process {
+    let mut command = java();
+    command
+        .arg("kafka.Kafka")
+        .arg(folder.path().join("server.properties"));
+    Process::start("broker", &mut command, &folder.path().join("broker.log"))
+        .unwrap_or_else(|err| panic!("{}", jars::missing("java", &err)))
+}
+
+fn java() -> std::process::Command {
+    let mut command = jars::java();
+    command
+        .args(HEAP)
+        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+        .arg("-cp")
+        .arg(jars::class_path());
+    command
+}

@@ -1,0 +1,372 @@
+//! A Mainstay on a broker: its topics, its config, and the processes that run it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::folder::{Folder, profile_dir, repository, target_dir};
+use crate::{Admin, Company, Ended, Feed, Process, Record, judge, patience, ports, read_committed};
+
+/// How many partitions the input has, and so how many shards there are.
+pub const SHARDS: i32 = 4;
+
+/// An application of its own on a broker: no topic, group or id of it is anyone else's.
+pub struct Deployment {
+    /// Hands on its broker.
+    pub admin: Admin,
+    brokers: String,
+    name: String,
+    folder: Folder,
+}
+
+impl Deployment {
+    /// Makes the input topic and, by `mainstay topics --create`, all others.
+    ///
+    /// # Panics
+    /// When the broker or the command refuses.
+    #[must_use]
+    pub fn new(brokers: &str, name: &str) -> Deployment {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let deployment = Deployment {
+            admin: Admin::new(brokers),
+            brokers: brokers.to_owned(),
+            name: format!("{name}-{}-{count}", std::process::id()),
+            folder: Folder::new(name),
+        };
+        deployment.admin.create(&deployment.input(), SHARDS, &[]);
+        let made = deployment.command(&["topics", "--create"]);
+        assert!(
+            made.status.success(),
+            "`mainstay topics --create`: {}",
+            said(&made)
+        );
+        deployment
+    }
+
+    /// The topic that the company's events are on.
+    #[must_use]
+    pub fn input(&self) -> String {
+        format!("{}.product-events", self.name)
+    }
+
+    /// The full name of one of Mainstay's own topics.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.name)
+    }
+
+    /// The consumer group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.name
+    }
+
+    /// A producer for the input.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        Feed::new(&self.brokers, &self.input())
+    }
+
+    /// What a reader gets from one of Mainstay's topics.
+    #[must_use]
+    pub fn committed(&self, name: &str) -> Vec<Record> {
+        read_committed(&self.brokers, &self.topic(name))
+    }
+
+    /// How many records of the input are not yet counted by the group's offsets. Markers of transactions
+    /// count too: the feed has none.
+    #[must_use]
+    pub fn lag(&self) -> i64 {
+        let input = self.input();
+        let offsets = self.admin.offsets(self.group(), &input, SHARDS);
+        let lag = (0..SHARDS).zip(offsets).map(|(partition, offset)| {
+            let (first, end) = self.admin.ends(&input, partition);
+            end - offset.unwrap_or(first)
+        });
+        lag.sum()
+    }
+
+    /// Waits until every record of the input is counted.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub fn wait_for_no_lag(&self) {
+        patience::until("the group has no lag", patience::CATCHING_UP, || {
+            (self.lag() == 0).then_some(())
+        });
+    }
+
+    /// Waits until every shard has committed something more than now, or there is nothing more to commit.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub fn wait_for_progress(&self) {
+        let input = self.input();
+        let before = self.admin.offsets(self.group(), &input, SHARDS);
+        let what = "the offsets of every shard move, or there is no lag";
+        patience::until(what, patience::CATCHING_UP, || {
+            let now = self.admin.offsets(self.group(), &input, SHARDS);
+            let all = before.iter().zip(&now).all(|(before, now)| now > before);
+            (all || self.lag() == 0).then_some(())
+        });
+    }
+
+    /// Waits until readers have been told the whole truth about a company, exactly once.
+    ///
+    /// # Panics
+    /// When that does not happen: with what is still wrong.
+    pub fn tells(&self, company: &Company) {
+        self.wait_for_no_lag();
+        let start = Instant::now();
+        loop {
+            let mut wrong = judge::account_daily(&self.committed("account-daily"), &company.truth);
+            wrong.extend(judge::dead_letters(
+                &self.committed("dead-letter"),
+                &company.refused,
+            ));
+            if wrong.is_empty() {
+                return;
+            }
+            assert!(
+                start.elapsed() < patience::CATCHING_UP,
+                "{} things are wrong: {:#?}",
+                wrong.len(),
+                &wrong[..wrong.len().min(20)]
+            );
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// Starts an instance in a slot: the same slot is the same instance to the group and to the broker,
+    /// and has its state folder.
+    ///
+    /// # Panics
+    /// When the binary cannot be started.
+    #[must_use]
+    pub fn start(&self, slot: &str) -> Instance {
+        self.start_with_state(slot, slot)
+    }
+
+    /// Starts an instance whose state folder is another's or nobody's.
+    ///
+    /// # Panics
+    /// When the binary cannot be started.
+    #[must_use]
+    pub fn start_with_state(&self, slot: &str, state: &str) -> Instance {
+        let http = ports::free();
+        let config = self.write_config(slot, state, http);
+        let mut command = mainstay();
+        command.arg("run").arg("--config").arg(&config);
+        let log = self.folder.path().join(format!("{slot}-{state}.log"));
+        let process = Process::start(&format!("mainstay {slot}"), &mut command, &log)
+            .unwrap_or_else(|err| panic!("could not start `mainstay run`: {err}"));
+        Instance { process, http }
+    }
+
+    /// Starts an instance and waits until it is ready.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    #[must_use]
+    pub fn start_ready(&self, slot: &str) -> Instance {
+        let mut instance = self.start(slot);
+        instance.wait_until_ready();
+        instance
+    }
+
+    /// Runs a command of an operator to its end.
+    ///
+    /// # Panics
+    /// When the binary cannot be started.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Output {
+        let config = self.write_config("operator", "operator", 0);
+        let mut command = mainstay();
+        command.args(args).arg("--config").arg(config);
+        output(&mut command)
+    }
+
+    fn write_config(&self, slot: &str, state: &str, http: u16) -> PathBuf {
+        let path = self.folder.path().join(format!("{slot}-{state}.toml"));
+        let text = config(
+            &self.brokers,
+            &self.name,
+            slot,
+            &self.state_dir(state),
+            http,
+        );
+        fs::write(&path, text).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+        path
+    }
+
+    fn state_dir(&self, state: &str) -> PathBuf {
+        self.folder.path().join("state").join(state)
+    }
+}
+
+/// A running `mainstay run`. It ends with its owner.
+pub struct Instance {
+    process: Process,
+    http: u16,
+}
+
+impl Instance {
+    /// Waits until `/readyz` says that its shards are assigned and caught up.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub fn wait_until_ready(&mut self) {
+        let (process, http) = (&mut self.process, self.http);
+        patience::until("/readyz answers 200", patience::STARTING, || {
+            if let Some(ended) = process.ended() {
+                panic!("`mainstay run`: {ended:?}; {}", process.last_words());
+            }
+            get(http, "/readyz")?
+                .starts_with("HTTP/1.1 200")
+                .then_some(())
+        });
+    }
+
+    /// Waits for a line of its log that has `part` in it, in any case of letters.
+    ///
+    /// # Panics
+    /// When that does not happen.
+    pub fn wait_for_line(&self, part: &str) {
+        let what = format!("the log says `{part}`");
+        let part = part.to_lowercase();
+        patience::until(&what, patience::CATCHING_UP, || {
+            self.process
+                .log()
+                .to_lowercase()
+                .contains(&part)
+                .then_some(())
+        });
+    }
+
+    /// What `/metrics` answers.
+    #[must_use]
+    pub fn metrics(&self) -> Option<String> {
+        get(self.http, "/metrics")
+    }
+
+    /// Asks it to stop and waits until it has, in order and within the ten seconds that are promised.
+    ///
+    /// # Panics
+    /// When it takes longer or says that something went wrong.
+    pub fn stop(mut self) {
+        self.process.terminate();
+        let ended = self.process.wait(Duration::from_secs(10));
+        assert_eq!(
+            ended,
+            Ended::Exit(0),
+            "after SIGTERM; {}",
+            self.process.last_words()
+        );
+    }
+
+    /// Waits until it gives up by itself, and says how and what it said.
+    ///
+    /// # Panics
+    /// When it goes on.
+    pub fn gives_up(mut self) -> (Ended, String) {
+        let ended = self.process.wait(patience::STARTING);
+        (ended, self.process.log())
+    }
+
+    /// The process, to be killed, frozen and asked.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+/// The config of an instance: what `config/` documents, with everything that is fixed for a test.
+fn config(brokers: &str, name: &str, slot: &str, state: &std::path::Path, http: u16) -> String {
+    format!(
+        r#"[kafka]
+brokers = "{brokers}"
+application = "{name}"
+instance = "{slot}"
+
+[sources.product]
+topic = "{name}.product-events"
+
+[http]
+listen = "127.0.0.1:{http}"
+
+[output]
+prefix = "{name}."
+
+[state]
+dir = "{}"
+"#,
+        state.display()
+    )
+}
+
+/// The binary, built once per test run with the profile of the tests themselves. When nothing has changed
+/// Cargo sees so at once.
+fn mainstay() -> Command {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let binary = BUILT.get_or_init(|| {
+        build();
+        profile_dir().join("mainstay")
+    });
+    Command::new(binary)
+}
+
+/// The whole workspace is named so that features of dependencies are the ones that the tests were built
+/// with, and no C library is built a second time.
+fn build() {
+    let profile = match profile_dir().file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev".to_owned(),
+        Some(name) => name.to_owned(),
+        None => unreachable!("a profile's folder has a name"),
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = output(
+        Command::new(cargo)
+            .current_dir(repository())
+            .args(["build", "--quiet", "--workspace", "--bin", "mainstay"])
+            .args(["--profile", &profile])
+            .arg("--target-dir")
+            .arg(target_dir()),
+    );
+    assert!(
+        built.status.success(),
+        "the binary could not be built: {}",
+        said(&built)
+    );
+}
+
+fn output(command: &mut Command) -> Output {
+    let output = command.stdin(Stdio::null()).output();
+    output.unwrap_or_else(|err| panic!("could not start {:?}: {err}", command.get_program()))
+}
+
+/// What a command said, on both of its streams.
+#[must_use]
+pub fn said(output: &Output) -> String {
+    format!(
+        "{}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+/// A plain GET; `None` while nobody answers.
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}

@@ -1,0 +1,114 @@
+//! Compares what readers got with the truth: nothing lost, nothing twice, no value wrong.
+
+use std::collections::BTreeMap;
+
+use mainstay_testkit::oracle::{Found, Truth};
+use serde_json::Value;
+
+use crate::Record;
+
+/// What is wrong with the records of `account-daily`, one line each; empty when they tell the truth exactly
+/// once: of each account and closed day the last revision has the oracle's values, the revisions are 0, 1,
+/// 2 … without a gap, and there is no day that the oracle does not know.
+#[must_use]
+pub fn account_daily(records: &[Record], truth: &Truth) -> Vec<String> {
+    let mut found = Found::default();
+    for record in records {
+        found.take(record.value.as_deref().unwrap_or_default());
+    }
+    let mut wrong = truth.differences(&found);
+    wrong.extend(told_by_two_shards(records));
+    wrong
+}
+
+/// What is wrong with the records of `dead-letter`: those that were refused are there, with their original
+/// bytes, once each, and nothing else is.
+#[must_use]
+pub fn dead_letters(records: &[Record], refused: &[Vec<u8>]) -> Vec<String> {
+    let mut counts: BTreeMap<&[u8], i32> = BTreeMap::new();
+    for value in refused {
+        *counts.entry(value).or_default() += 1;
+    }
+    for record in records {
+        *counts
+            .entry(record.value.as_deref().unwrap_or_default())
+            .or_default() -= 1;
+    }
+    let off = counts.into_iter().filter(|(_, missing)| *missing != 0);
+    off.map(|(value, missing)| {
+        let value = String::from_utf8_lossy(value);
+        match missing > 0 {
+            true => format!("{missing} dead letters are missing: {value}"),
+            false => format!("{} dead letters of no right: {value}", -missing),
+        }
+    })
+    .collect()
+}
+
+/// An account has one shard, whoever runs it.
+fn told_by_two_shards(records: &[Record]) -> Vec<String> {
+    let mut shards: BTreeMap<String, i32> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for record in records {
+        let value: Value =
+            serde_json::from_slice(record.value.as_deref().unwrap_or_default()).unwrap_or_default();
+        let account = value["account_id"].as_str().unwrap_or_default();
+        let shard = *shards.entry(account.to_owned()).or_insert(record.partition);
+        if shard != record.partition {
+            wrong.push(format!(
+                "{account} was told by shard {shard} and by {}",
+                record.partition
+            ));
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_that_came_twice_is_found() {
+        let twice = [letter("x"), letter("x")];
+        assert_eq!(
+            dead_letters(&twice, &[b"x".to_vec()]),
+            ["1 dead letters of no right: x"]
+        );
+    }
+
+    #[test]
+    fn a_dead_letter_that_is_missing_is_found() {
+        assert_eq!(
+            dead_letters(&[], &[b"x".to_vec()]),
+            ["1 dead letters are missing: x"]
+        );
+    }
+
+    #[test]
+    fn two_refused_records_with_the_same_bytes_are_two_dead_letters() {
+        let refused = [b"x".to_vec(), b"x".to_vec()];
+        assert!(dead_letters(&[letter("x"), letter("x")], &refused).is_empty());
+    }
+
+    #[test]
+    fn an_account_that_two_shards_tell_of_is_found() {
+        let mut other = letter(r#"{"account_id":"acme"}"#);
+        other.partition = 1;
+        let records = [letter(r#"{"account_id":"acme"}"#), other];
+        assert_eq!(
+            told_by_two_shards(&records),
+            ["acme was told by shard 0 and by 1"]
+        );
+    }
+
+    fn letter(value: &str) -> Record {
+        Record {
+            partition: 0,
+            offset: 0,
+            key: None,
+            value: Some(value.as_bytes().to_vec()),
+            headers: Vec::new(),
+        }
+    }
+}
