@@ -6,5 +6,6 @@
 pub mod history;
 pub mod oracle;
 mod rng;
+pub mod scenario;
 
 pub use rng::Rng;

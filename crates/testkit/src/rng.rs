@@ -61,9 +61,9 @@ mod tests {
         let mut rng = Rng::new(7);
         let first = [rng.next(), rng.next(), rng.next()];
         let as_published = [
-            7191089600892374487,
-            9606141682850083700,
-            9503604062086037690,
+            7_191_089_600_892_374_487,
+            309_689_372_594_955_804,
+            16_616_101_746_815_609_346,
         ];
         assert_eq!(first, as_published);
     }
