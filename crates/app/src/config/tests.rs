@@ -1,0 +1,293 @@
+//! What a config says, and what is said of a wrong one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::*;
+
+#[test]
+fn a_file_with_many_mistakes_has_all_of_them_named() {
+    let text = r#"
+[kafka]
+brokers = "localhost"
+aplication = "x"
+client = { "enable.idempotence" = false, "sasl.password" = "hunter2" }
+[sources.product]
+topic = "events"
+format = "nativ"
+[sources.billing]
+topic = "events"
+start_at = 5
+[time]
+zone = "Europe/Berln"
+lateness = 30
+correction_days = 36
+gap = "30m"
+[sesion]
+gap = "30m"
+[active]
+min_events = "one"
+[emit]
+interval = "2 days"
+[http]
+listen = "everywhere"
+"#;
+    let said = mistakes(text, "toml");
+    let expected = [
+        ":3:11: `kafka.brokers`: found \"localhost\", expected a list of `host:port`",
+        ":4:1: `kafka.aplication`: there is no such key; did you mean `application`?",
+        ":5:12: `kafka.client.enable.idempotence`: is kept by mainstay: what it promises rests on it",
+        ":8:10: `sources.product.format`: found \"nativ\", expected \"native\"; did you mean `native`?",
+        ":7:1: `sources.product.topic`: found \"events\", which is the topic of `sources.billing` too; \
+         expected one source a topic",
+        ":11:12: `sources.billing.start_at`: found 5, expected \"earliest\" or \"latest\"",
+        ":13:8: `time.zone`: found \"Europe/Berln\", expected a time zone of the IANA database, like \
+         \"Europe/Berlin\"; did you mean `Europe/Berlin`?",
+        ":14:12: `time.lateness`: found 30, expected a duration with its unit, like `250ms`, `30s`, \
+         `15m`, `2h` or `7d`",
+        ":15:19: `time.correction_days`: found 36, expected 0 to 35",
+        ":16:1: `time.gap`: there is no such key; did you mean `session.gap`?",
+        ":17:2: `sesion`: there is no such key; did you mean `session`?",
+        ":20:14: `active.min_events`: found \"one\", expected a whole number, not negative",
+        ":22:12: `emit.interval`: found \"2 days\", expected a duration with its unit",
+        ":24:10: `http.listen`: found \"everywhere\", expected an IP address and a port",
+    ];
+    for line in expected {
+        assert!(said.contains(line), "{line}\nis not in\n{said}");
+    }
+    assert!(
+        said.starts_with(&format!("{} mistakes", expected.len())),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"));
+}
+
+#[test]
+fn yaml_mistakes_have_their_places_too() {
+    let said = mistakes("kafka:\n  brokers: a:1\ntime:\n  zoen: UTC\n", "yaml");
+    assert!(
+        said.contains(":4:3: `time.zoen`: there is no such key; did you mean `zone`?"),
+        "{said}"
+    );
+    assert!(said.contains("`sources`: is missing"), "{said}");
+}
+
+#[test]
+fn a_pipeline_needs_brokers_and_a_source_and_other_commands_need_nothing() {
+    let said = Config::load(&Given::default(), Needs::Pipeline)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("`kafka.brokers`: is missing"), "{said}");
+    assert!(said.contains("`sources`: is missing"), "{said}");
+    let said = Config::load(&Given::default(), Needs::Brokers)
+        .unwrap_err()
+        .to_string();
+    assert!(!said.contains("sources"), "{said}");
+    assert_eq!(
+        Config::load(&Given::default(), Needs::Nothing).unwrap(),
+        Config::default()
+    );
+}
+
+#[test]
+fn a_wrong_value_is_not_missing_as_well() {
+    let said = mistakes("sources = 5\n[kafka]\nbrokers = 5\n", "toml");
+    assert!(said.starts_with("2 mistakes"), "{said}");
+}
+
+#[test]
+fn toml_and_yaml_say_the_same() {
+    let toml = "key_actions = [\"sent\"]\n[kafka]\nbrokers = [\"a:1\", \"b:2\"]\n\
+                client = { sasl.username = \"ada\" }\n[sources.product]\n[session]\ngap = \"1h\"\n";
+    let yaml = "key_actions: [sent]\nkafka:\n  brokers: [\"a:1\", \"b:2\"]\n  client:\n    \
+                sasl.username: ada\nsources:\n  product:\nsession:\n  gap: 1h\n";
+    let config = load(toml, "toml", &[], &[]).unwrap();
+    assert_eq!(config, load(yaml, "yaml", &[], &[]).unwrap());
+    assert_eq!(config.kafka.brokers.joined(), "a:1,b:2");
+    assert_eq!(config.kafka.client["sasl.username"].reveal(), "ada");
+    assert_eq!(config.sources.0["product"].topic.as_str(), "product");
+    assert_eq!(config.engine_settings().session_gap_ms, 3_600_000);
+    assert!(config.engine_settings().key_actions.contains("sent"));
+}
+
+#[test]
+fn arguments_replace_variables_and_these_replace_the_file() {
+    let environment = [
+        ("MAINSTAY__TIME__LATENESS", "3h"),
+        ("MAINSTAY__SESSION__GAP", "45m"),
+        ("MAINSTAY__SOURCES__PRODUCT__OPTIONAL", "true"),
+        ("MAINSTAY__KAFKA__CLIENT__SASL_PASSWORD", "hunter2"),
+        ("MAINSTAY__KEY_ACTIONS", "sent, opened"),
+    ];
+    let set = [
+        "session.gap=1h",
+        "time.correction_days=7",
+        "kafka.client.sasl.username=ada",
+    ];
+    let file = "[kafka]\nbrokers = \"a:1\"\n[sources.product]\n[time]\nlateness = \"1h\"\n";
+    let config = load(file, "toml", &environment, &set).unwrap();
+    assert_eq!(config.time.lateness.to_string(), "3h");
+    assert_eq!(config.session.gap.to_string(), "1h");
+    assert_eq!(config.time.correction_days, 7);
+    assert!(config.sources.0["product"].optional);
+    assert_eq!(config.kafka.client["sasl.password"].reveal(), "hunter2");
+    assert_eq!(config.kafka.client["sasl.username"].reveal(), "ada");
+    assert_eq!(config.key_actions.0.len(), 2);
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn mistakes_in_variables_and_arguments_name_them() {
+    let environment = [
+        ("MAINSTAY__TIME__LATENES", "3h"),
+        ("MAINSTAY__SESSION__GAP", "long"),
+    ];
+    let set = ["session", "emit.rate=fast"];
+    let said = load(MINIMAL, "toml", &environment, &set)
+        .unwrap_err()
+        .to_string();
+    for line in [
+        "MAINSTAY__TIME__LATENES: `time.latenes`: there is no such key; did you mean `lateness`?",
+        "MAINSTAY__SESSION__GAP: `session.gap`: found \"long\"",
+        "--set emit.rate: `emit.rate`: found \"fast\"",
+        "--set (the 1. of them): expected `section.key=value`",
+    ] {
+        assert!(said.contains(line), "{line}\nis not in\n{said}");
+    }
+}
+
+#[test]
+fn what_a_variable_holds_is_used_and_never_shown() {
+    let file = "[kafka]\nbrokers = \"a:1\"\nclient = { sasl.password = \"${env:PASSWORD}\" }\n\
+                [sources.product]\n[session]\ngap = \"${env:GAP}\"\n";
+    let environment = [("PASSWORD", "hunter2"), ("GAP", "1h")];
+    let config = load(file, "toml", &environment, &[]).unwrap();
+    assert_eq!(config.kafka.client["sasl.password"].reveal(), "hunter2");
+    assert_eq!(config.session.gap.to_string(), "1h");
+
+    let environment = [("PASSWORD", "hunter2"), ("GAP", "hunter2")];
+    let said = load(file, "toml", &environment, &[])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("`session.gap`: found \"${env:GAP}\""),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+
+    let said = load(file, "toml", &[], &[]).unwrap_err().to_string();
+    assert!(
+        said.contains("the variable `PASSWORD` of the environment is not set"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_a_file_holds_is_filled_in_without_its_last_line_end() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("password"), "hunter2\n").unwrap();
+    let file = dir.path().join("mainstay.toml");
+    std::fs::write(
+        &file,
+        "[kafka.client]\nsasl.password = \"${file:password}\"\n",
+    )
+    .unwrap();
+    let given = Given {
+        file: Some(file),
+        ..Given::default()
+    };
+    let config = Config::load(&given, Needs::Nothing).unwrap();
+    assert_eq!(config.kafka.client["sasl.password"].reveal(), "hunter2");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_mistake_with_its_name() {
+    let given = Given {
+        file: Some(PathBuf::from("/nowhere/m.toml")),
+        ..Given::default()
+    };
+    let said = Config::load(&given, Needs::Nothing)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("/nowhere/m.toml: cannot be read"), "{said}");
+}
+
+#[test]
+fn topics_begin_with_the_application_unless_told_otherwise() {
+    let config = load(MINIMAL, "toml", &[], &["kafka.application=acme"]).unwrap();
+    assert_eq!(config.topic("account-daily"), "acme.account-daily");
+    let set = ["kafka.application=acme", "output.prefix=health."];
+    let config = load(MINIMAL, "toml", &[], &set).unwrap();
+    assert_eq!(config.topic("account-daily"), "health.account-daily");
+}
+
+#[test]
+fn what_a_config_does_not_say_is_what_the_engine_takes_by_itself() {
+    assert_eq!(Config::default().engine_settings(), Settings::default());
+}
+
+/// Refreshed by `MAINSTAY_REFRESH=1 cargo test -p mainstay`.
+#[test]
+fn the_reference_file_is_that_of_the_code() {
+    let file = in_config_directory("reference.toml");
+    if std::env::var_os("MAINSTAY_REFRESH").is_some() {
+        std::fs::write(&file, reference()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), reference());
+}
+
+#[test]
+fn the_reference_file_is_right_and_holds_the_defaults() {
+    let file = Some(in_config_directory("reference.toml"));
+    let given = Given {
+        file,
+        ..Given::default()
+    };
+    let mut config = Config::load(&given, Needs::Pipeline).unwrap();
+    assert_eq!(config.kafka.brokers.joined(), "127.0.0.1:9092");
+    config.kafka.brokers = Brokers::default();
+    config.sources = Sources::default();
+    assert_eq!(config, Config::default());
+}
+
+#[test]
+fn the_minimal_file_is_right() {
+    let file = Some(in_config_directory("minimal.toml"));
+    let given = Given {
+        file,
+        ..Given::default()
+    };
+    assert!(Config::load(&given, Needs::Pipeline).is_ok());
+}
+
+const MINIMAL: &str = "[kafka]\nbrokers = \"a:1\"\n[sources.product]\n";
+
+fn in_config_directory(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../config")
+        .join(name)
+}
+
+fn mistakes(text: &str, extension: &str) -> String {
+    load(text, extension, &[], &[]).unwrap_err().to_string()
+}
+
+fn load(
+    text: &str,
+    extension: &str,
+    environment: &[(&str, &str)],
+    set: &[&str],
+) -> Result<Config, Mistakes> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(format!("mainstay.{extension}"));
+    std::fs::write(&file, text).unwrap();
+    let environment = environment
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.to_string()));
+    let given = Given {
+        file: Some(file),
+        set: set.iter().map(|argument| argument.to_string()).collect(),
+        environment: environment.collect::<BTreeMap<_, _>>(),
+    };
+    Config::load(&given, Needs::Pipeline)
+}
