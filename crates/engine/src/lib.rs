@@ -1,3 +1,29 @@
-//! The pure core of Mainstay. (Being built.)
+//! The pure core of Mainstay: events in, what is to be said out.
+//!
+//! The engine is a value. The same calls give the same answers on any machine, on any day: it knows no
+//! clock, no random numbers, no files, no broker and no log, and nothing in it follows the order of a hash
+//! map (`clippy.toml` of this crate makes that a build error).
+//!
+//! * [`Engine`]: one shard. `apply` takes an event in; `work` does what time made due; `tell_changed` tells
+//!   live values; `save` and `restore` are its binary form.
+//! * [`CATALOGUE`]: every metric, each in its own file.
+//! * [`Settings`]: what an operator may decide.
+
+mod account;
+mod changelog;
+mod dedup;
+mod engine;
+mod facts;
+mod metrics;
+mod pack;
 mod settings;
+mod spread;
+mod stream_time;
+mod view;
+mod zones;
+
+pub use changelog::{BrokenState, Put};
+pub use engine::{Due, Engine, Outputs, Pace, Size, Verdict};
+pub use metrics::{Asked, CATALOGUE, Metric, infos};
 pub use settings::Settings;
+pub use view::View;

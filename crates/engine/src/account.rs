@@ -1,0 +1,437 @@
+//! One account: its facts, and the one match over what can happen to it.
+//!
+//! Whatever an event changes, it changes no value of a day before its own, or before that of the earliest
+//! session it touches. Days from there to the newest closed one get their old values put aside first, so
+//! that a correction can say what it corrects.
+
+use std::collections::BTreeMap;
+
+use mainstay_model::{AccountFields, Body, Day, Event, Field, Timestamp, Value};
+
+use crate::facts::lifecycle::Lifecycle;
+use crate::facts::membership::Membership;
+use crate::facts::sessions::{self, Joined};
+use crate::facts::totals::{Total, Totals};
+use crate::facts::users::{Counts, User, UserNo, Users};
+use crate::metrics;
+use crate::settings::Settings;
+use crate::view::View;
+use crate::zones::{ZoneNo, Zones};
+
+/// How many days before the newest closed one any question can reach: corrections, a session that began
+/// before them, and the longest look-back of a metric.
+pub(crate) const KEPT_DAYS: i32 = 35 + 5 + 60;
+
+/// An account and everything that is known of it.
+pub(crate) struct Account {
+    pub(crate) id: Box<str>,
+    pub(crate) name: Dated<Option<Box<str>>>,
+    pub(crate) zone: Dated<ZoneNo>,
+    /// The newest day that is over: its values were told, unless the account was not known yet.
+    pub(crate) closed: Day,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) totals: Totals,
+    pub(crate) users: Users,
+    pub(crate) membership: Membership,
+    /// Closed days whose values may have changed since they were told.
+    pub(crate) pending: BTreeMap<Day, Pending>,
+    /// Live values have changed since they were told.
+    pub(crate) changed: bool,
+    pub(crate) unsaved: Unsaved,
+}
+
+/// A field that the newest event decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dated<T> {
+    pub(crate) value: T,
+    pub(crate) at: Timestamp,
+}
+
+/// A closed day that may have to be told again.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Pending {
+    /// What was told; `None` when the account was not known on that day.
+    pub(crate) old: Option<Vec<Value>>,
+    pub(crate) written: bool,
+}
+
+/// Which records of an account have to be written to the changelog.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaved {
+    /// The account stands in the engine's list of unsaved ones.
+    pub(crate) listed: bool,
+    pub(crate) account: bool,
+    /// The account's record is in the changelog.
+    pub(crate) written: bool,
+    pub(crate) users: Vec<UserNo>,
+    pub(crate) days: Vec<Day>,
+    pub(crate) pending: Vec<Day>,
+    /// Days whose row, or whose pending correction, is to be removed from the changelog.
+    pub(crate) forgotten_days: Vec<Day>,
+    pub(crate) settled: Vec<Day>,
+}
+
+/// What an account needs to know of the world to take an event in.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) zones: &'a mut Zones,
+}
+
+impl<T: PartialEq> Dated<T> {
+    /// Takes a value that held from `at`, unless a newer one is known. Says whether it did.
+    fn set(&mut self, value: T, at: Timestamp) -> bool {
+        let newer = at >= self.at;
+        if newer {
+            (self.value, self.at) = (value, at);
+        }
+        newer
+    }
+}
+
+impl Account {
+    /// An account of which nothing has happened yet.
+    pub(crate) fn new(id: &str, zone: ZoneNo, closed: Day) -> Account {
+        Account {
+            id: id.into(),
+            name: Dated {
+                value: None,
+                at: Timestamp::MIN,
+            },
+            zone: Dated {
+                value: zone,
+                at: Timestamp::MIN,
+            },
+            closed,
+            lifecycle: Lifecycle::new(User::NEVER),
+            totals: Totals::default(),
+            users: Users::default(),
+            membership: Membership::default(),
+            pending: BTreeMap::new(),
+            changed: false,
+            unsaved: Unsaved::default(),
+        }
+    }
+
+    /// Takes in an event of the day `day`.
+    pub(crate) fn apply(&mut self, event: &Event<'_>, day: Day, around: &mut Surroundings<'_>) {
+        let at = event.time;
+        if let Body::Product {
+            name, duration_ms, ..
+        } = &event.body
+        {
+            let use_ = Use {
+                at,
+                day,
+                duration_ms: *duration_ms,
+            };
+            return self.product(event.user.as_deref(), name, use_, around);
+        }
+        self.put_aside(day, around.settings);
+        self.saw(day);
+        match &event.body {
+            Body::UserSignedUp(_) => self.signed_up(event.user.as_deref(), at, day),
+            Body::UserRemoved => self.user_removed(event.user.as_deref(), at, day, around),
+            Body::AccountCreated(fields) => {
+                self.lifecycle.create(at, day);
+                self.fields(fields, at, around);
+            }
+            Body::AccountUpdated(fields) => self.fields(fields, at, around),
+            Body::AccountDeleted => self.lifecycle.delete(at, day),
+            Body::UserInvited(_) | Body::UserUpdated(_) | Body::Other(_) => {}
+            Body::Product { .. } => unreachable!("taken in above"),
+        }
+        self.unsaved.account = true;
+    }
+
+    fn product(
+        &mut self,
+        user: Option<&str>,
+        name: &str,
+        what: Use,
+        around: &mut Surroundings<'_>,
+    ) {
+        let settings = around.settings;
+        let ignored = settings.active_ignore.contains(name);
+        let qualifies = match settings.active_events.is_empty() {
+            true => !ignored,
+            false => settings.active_events.contains(name),
+        };
+        let key_action = settings.key_actions.contains(name);
+        let user = user.map(|id| self.users.find_or_add(id));
+        let in_session = user.filter(|_| !ignored);
+        let joined = in_session.map(|user| self.join(user, what, around));
+        let from = joined
+            .as_ref()
+            .map_or(what.day, |joined| joined.earliest().min(what.day));
+        self.put_aside(from, settings);
+        self.saw(what.day);
+        if self
+            .lifecycle
+            .first_product
+            .is_none_or(|first| what.day < first)
+        {
+            self.lifecycle.saw_product(what.day);
+            self.unsaved.account = true;
+        }
+        if qualifies {
+            self.add(what.day, |row| row.events += 1);
+        }
+        let Some(user) = user else { return };
+        self.seen(user, what.day);
+        if qualifies || key_action {
+            self.count(user, what.day, qualifies, key_action, settings);
+        }
+        if let Some(joined) = joined {
+            self.put_sessions(user, &joined);
+        }
+        self.unsaved.users.push(user);
+    }
+
+    /// What the event does to the user's sessions, changing nothing yet.
+    fn join(&self, user: UserNo, what: Use, around: &mut Surroundings<'_>) -> Joined {
+        let (gap, zone) = (around.settings.session_gap_ms, self.zone.value);
+        let user = self.users.get(user);
+        let newest = user.session();
+        sessions::join_newest(newest, what.at, what.duration_ms, gap, what.day).unwrap_or_else(
+            || {
+                let day_of = |at| around.zones.day_of(zone, at);
+                sessions::join_any(&user.sessions(), what.at, what.duration_ms, gap, day_of)
+            },
+        )
+    }
+
+    fn put_sessions(&mut self, user: UserNo, joined: &Joined) {
+        let mut less = |session: &sessions::Session, sign: i64| {
+            let duration = session.duration_ms() * sign;
+            self.add(session.day, |row| {
+                row.sessions = row.sessions.wrapping_add_signed(sign);
+                row.session_ms += duration;
+            });
+        };
+        match joined {
+            Joined::Extended(session) => {
+                let before = *self
+                    .users
+                    .get(user)
+                    .session()
+                    .expect("there was one to extend");
+                let longer = session.duration_ms() - before.duration_ms();
+                if longer != 0 {
+                    self.add(session.day, |row| row.session_ms += longer);
+                }
+            }
+            Joined::Begun(session) => less(session, 1),
+            Joined::Rebuilt { removed, added } => {
+                removed.iter().for_each(|session| less(session, -1));
+                added.iter().for_each(|session| less(session, 1));
+            }
+        }
+        self.users.get_mut(user).put_sessions(joined);
+    }
+
+    fn seen(&mut self, user: UserNo, day: Day) {
+        let user = self.users.get_mut(user);
+        if day < user.known_from {
+            user.known_from = day;
+            user.past_dirty = true;
+        }
+    }
+
+    fn count(
+        &mut self,
+        no: UserNo,
+        day: Day,
+        qualifies: bool,
+        key_action: bool,
+        settings: &Settings,
+    ) {
+        let (events, key_actions) = (u32::from(qualifies), u32::from(key_action));
+        let user = self.users.get_mut(no);
+        let events_of_day = user.count(Counts {
+            day,
+            events,
+            key_actions,
+        });
+        let became_active = qualifies && events_of_day >= settings.active_min_events;
+        if became_active && user.set_active(day) {
+            user.past_dirty = true;
+            self.add(day, |row| row.active_users += 1);
+        }
+        if key_action {
+            self.add(day, |row| row.key_actions += 1);
+        }
+    }
+
+    fn signed_up(&mut self, user: Option<&str>, at: Timestamp, day: Day) {
+        let Some(id) = user else { return };
+        let no = self.users.find_or_add(id);
+        self.seen(no, day);
+        let user = self.users.get_mut(no);
+        // A first sign-up is the user's own; only a further one, or one after a removal, is a turn.
+        if user.signed_up != User::NOT_SIGNED_UP || self.membership.has_turns(no) {
+            self.membership.signed_up(no, at, day);
+        }
+        user.signed_up = user.signed_up.min(at);
+        user.past_dirty = true;
+        self.unsaved.users.push(no);
+    }
+
+    fn user_removed(
+        &mut self,
+        user: Option<&str>,
+        at: Timestamp,
+        day: Day,
+        around: &mut Surroundings<'_>,
+    ) {
+        let Some(id) = user else { return };
+        let no = self.users.find_or_add(id);
+        let user = self.users.get_mut(no);
+        user.past_dirty = true;
+        if user.signed_up != User::NOT_SIGNED_UP {
+            let day = around.zones.day_of(self.zone.value, user.signed_up);
+            self.membership.signed_up(no, user.signed_up, day);
+        }
+        self.membership.removed(no, at, day);
+        self.unsaved.users.push(no);
+    }
+
+    fn fields(&mut self, fields: &AccountFields<'_>, at: Timestamp, around: &mut Surroundings<'_>) {
+        match &fields.name {
+            Field::Keep => {}
+            Field::Erase => _ = self.name.set(None, at),
+            Field::Set(name) => _ = self.name.set(Some(name.as_ref().into()), at),
+        }
+        if let Some(zone) = self.zone_after(fields, at, around.zones) {
+            self.zone.set(zone, at);
+        }
+    }
+
+    /// The zone that an event puts the account in, if it does.
+    pub(crate) fn zone_after(
+        &self,
+        fields: &AccountFields<'_>,
+        at: Timestamp,
+        zones: &mut Zones,
+    ) -> Option<ZoneNo> {
+        if at < self.zone.at {
+            return None;
+        }
+        match fields.tz {
+            Field::Keep => None,
+            Field::Erase => Some(Zones::DEFAULT),
+            Field::Set(zone) => Some(zones.number(zone)),
+        }
+    }
+
+    fn saw(&mut self, day: Day) {
+        if day < self.lifecycle.first {
+            self.lifecycle.saw(day);
+            self.unsaved.account = true;
+        }
+    }
+
+    fn add(&mut self, day: Day, change: impl FnOnce(&mut Total)) {
+        let oldest = self.oldest_kept();
+        if let Some(row) = self.totals.row_mut(day, oldest) {
+            change(row);
+            if !std::mem::replace(&mut row.dirty, true) {
+                self.unsaved.days.push(day);
+            }
+        }
+    }
+
+    /// The oldest day that anything is kept of.
+    fn oldest_kept(&self) -> Day {
+        self.closed.minus(KEPT_DAYS)
+    }
+
+    /// Keeps the values of closed days from `from` on, before something changes them.
+    fn put_aside(&mut self, from: Day, settings: &Settings) {
+        let mut day = from.max(self.oldest_kept());
+        while day <= self.closed {
+            if !self.pending.contains_key(&day) {
+                let old = self.values(day, settings);
+                self.pending.insert(
+                    day,
+                    Pending {
+                        old,
+                        written: false,
+                    },
+                );
+                self.unsaved.pending.push(day);
+            }
+            day = day.plus(1);
+        }
+    }
+
+    /// The final values of a day as they are now; `None` when the account is not known on that day.
+    pub(crate) fn values(&self, day: Day, settings: &Settings) -> Option<Vec<Value>> {
+        let known = self.lifecycle.is_known_on(day);
+        known.then(|| metrics::tell_all(&View::new(self, settings, day)))
+    }
+
+    /// Ends the day after the newest closed one and forgets what can no longer be asked for.
+    pub(crate) fn close(&mut self) -> Day {
+        self.closed = self.closed.plus(1);
+        let oldest = self.oldest_kept();
+        let forgotten = &mut self.unsaved.forgotten_days;
+        self.totals.forget_before(oldest, |day| forgotten.push(day));
+        if !self.membership.is_empty() {
+            self.membership.forget_before(oldest);
+        }
+        self.forget_past_of_some(oldest);
+        self.unsaved.account = true;
+        self.closed
+    }
+
+    /// The final values of a day are told: says as which revision.
+    pub(crate) fn told(&mut self, day: Day) -> u32 {
+        let mut revision = 0;
+        self.add(day, |row| {
+            revision = row.told;
+            row.told += 1;
+        });
+        revision
+    }
+
+    /// Days before the first event are over without a record.
+    pub(crate) fn skip_to(&mut self, day: Day) {
+        if day > self.closed {
+            self.closed = day;
+            self.unsaved.account = true;
+        }
+    }
+
+    /// A sixteenth of the users a day, so that a large account is not walked through at once.
+    fn forget_past_of_some(&mut self, oldest: Day) {
+        let part = self.closed.0.rem_euclid(16) as u32;
+        for no in (part..self.users.len() as u32).step_by(16) {
+            let user = self.users.get_mut(no);
+            if user.oldest_day().is_some_and(|day| day < oldest) {
+                user.forget_before(oldest);
+                self.unsaved.users.push(no);
+            }
+        }
+    }
+}
+
+/// One use of the product.
+#[derive(Clone, Copy)]
+struct Use {
+    at: Timestamp,
+    day: Day,
+    duration_ms: i64,
+}
+
+impl Joined {
+    /// The earliest day whose sessions change.
+    fn earliest(&self) -> Day {
+        match self {
+            Joined::Extended(session) | Joined::Begun(session) => session.day,
+            Joined::Rebuilt { removed, added } => {
+                let days = removed.iter().chain(added).map(|session| session.day);
+                days.min().unwrap_or(User::NEVER)
+            }
+        }
+    }
+}

@@ -1,0 +1,561 @@
+//! The engine's own binary form: one record for each key that changed, and back.
+//!
+//! Keys are short, since accounts and users are numbered once: a letter for the kind, then numbers. Each
+//! record stands for itself, so compaction may take any but the newest of its key, and they can be read in
+//! any order. Formats are versioned by the envelope, which is not the engine's.
+//!
+//! | kind | key | holds |
+//! |---|---|---|
+//! | `T` | | stream times, numbers given so far |
+//! | `A` | account | the account's own facts |
+//! | `D` | account, day | sums of a day |
+//! | `C` | account, day | what was told of a day that may have to be told again |
+//! | `U` | account, user | a user's past |
+//! | `N` | account, user | a user's newest day and session: small, alone written in steady state |
+//! | `I` | number | ids applied since the slice before, until all of them are forgotten |
+
+use std::collections::VecDeque;
+
+use mainstay_model::{Day, Timestamp, Value, Zone};
+
+use crate::account::{Account, Dated, Pending, Unsaved};
+use crate::dedup::Remembered;
+use crate::engine::{AccountNo, Engine};
+use crate::facts::lifecycle::Lifecycle;
+use crate::facts::membership::Membership;
+use crate::facts::totals::Total;
+use crate::facts::users::UserNo;
+use crate::pack::{Malformed, Packer, Unpacker};
+use crate::zones::Zones;
+
+/// What has to be written when a slice is closed.
+#[derive(Default)]
+pub(crate) struct Changelog {
+    /// Accounts with something unsaved, in the order of their first change.
+    unsaved: Vec<AccountNo>,
+    removed: Vec<Vec<u8>>,
+    product_ids: Vec<Remembered>,
+    business_ids: Vec<Remembered>,
+    ids: VecDeque<IdsRecord>,
+    next_ids: u64,
+    /// Keys that are in the changelog and not removed.
+    live_keys: u64,
+    time_written: bool,
+}
+
+/// A record of ids, to be removed once all of them are forgotten.
+struct IdsRecord {
+    number: u64,
+    until_s: u32,
+}
+
+/// A record of the changelog that makes no state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BrokenState {
+    /// The bytes are none that this release writes.
+    #[error("the record is malformed, or of a newer release")]
+    Malformed,
+    /// Records of some accounts or users are missing.
+    #[error("records are missing: the state is not whole")]
+    NotWhole,
+}
+
+impl From<Malformed> for BrokenState {
+    fn from(_: Malformed) -> BrokenState {
+        BrokenState::Malformed
+    }
+}
+
+/// Takes keys and values as they are made.
+pub type Put<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
+
+impl Changelog {
+    pub(crate) fn touch(&mut self, no: AccountNo, account: &mut Account) {
+        if !std::mem::replace(&mut account.unsaved.listed, true) {
+            self.unsaved.push(no);
+        }
+    }
+
+    pub(crate) fn remember(&mut self, new: Remembered, business: bool) {
+        match business {
+            true => self.business_ids.push(new),
+            false => self.product_ids.push(new),
+        }
+    }
+
+    /// All records of an account are to be removed.
+    pub(crate) fn dropped(&mut self, no: AccountNo, account: &Account) {
+        if account.unsaved.written {
+            self.removed.push(key(b'A', &[no.into()]));
+        }
+        let forgotten = account.unsaved.forgotten_days.iter().copied();
+        for day in account.totals.written().chain(forgotten) {
+            self.removed.push(day_key(b'D', no, day));
+        }
+        let pending = account
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.written);
+        let settled = account.unsaved.settled.iter().copied();
+        for day in pending.map(|(day, _)| *day).chain(settled) {
+            self.removed.push(day_key(b'C', no, day));
+        }
+        for (user, facts) in account.users.iter().enumerate() {
+            if facts.past_written {
+                self.removed.push(key(b'U', &[no.into(), user as u64]));
+            }
+            if facts.now_written {
+                self.removed.push(key(b'N', &[no.into(), user as u64]));
+            }
+        }
+    }
+}
+
+fn key(kind: u8, numbers: &[u64]) -> Vec<u8> {
+    let mut key = vec![kind];
+    numbers
+        .iter()
+        .for_each(|number| Packer(&mut key).uint(*number));
+    key
+}
+
+fn day_key(kind: u8, no: AccountNo, day: Day) -> Vec<u8> {
+    let mut key = key(kind, &[no.into()]);
+    Packer(&mut key).int(day.0.into());
+    key
+}
+
+impl Engine {
+    /// How many keys are alive in the changelog, as far as it was saved.
+    #[must_use]
+    pub fn live_keys(&self) -> u64 {
+        self.changelog.live_keys
+    }
+
+    /// Hands over one record for each key that changed since the last call.
+    pub fn save(&mut self, put: &mut Put<'_>) {
+        let mut value = Vec::new();
+        let mut live = self.changelog.live_keys;
+        for no in std::mem::take(&mut self.changelog.unsaved) {
+            let Some(account) = &mut self.accounts[no as usize] else {
+                continue;
+            };
+            live += save_account(no, account, &self.zones, &mut value, put);
+            live -= forget_days(no, account, put);
+        }
+        for key in std::mem::take(&mut self.changelog.removed) {
+            put(&key, None);
+            live -= 1;
+        }
+        self.changelog.live_keys = live;
+        self.save_ids(&mut value, put);
+        self.save_time(&mut value, put);
+    }
+
+    /// Nothing is to be kept: forgets what changed since the last call.
+    pub fn save_nothing(&mut self) {
+        for no in std::mem::take(&mut self.changelog.unsaved) {
+            if let Some(account) = &mut self.accounts[no as usize] {
+                account.discard_unsaved();
+            }
+        }
+        self.changelog.removed.clear();
+        self.changelog.product_ids.clear();
+        self.changelog.business_ids.clear();
+    }
+
+    fn save_ids(&mut self, value: &mut Vec<u8>, put: &mut Put<'_>) {
+        let watermark = self.watermark();
+        let log = &mut self.changelog;
+        for ids in [
+            std::mem::take(&mut log.product_ids),
+            std::mem::take(&mut log.business_ids),
+        ] {
+            if ids.is_empty() {
+                continue;
+            }
+            let number = log.next_ids;
+            log.next_ids += 1;
+            let until_s = ids.iter().map(|id| id.until_s).max().unwrap_or(0);
+            let first_s = ids.iter().map(|id| id.until_s).min().unwrap_or(0);
+            value.clear();
+            Packer(value).uint(first_s.into());
+            for id in ids {
+                value.extend_from_slice(&id.hash.to_le_bytes());
+                value.extend_from_slice(&id.digest.to_le_bytes());
+                Packer(value).uint(u64::from(id.until_s - first_s));
+            }
+            put(&key(b'I', &[number]), Some(value));
+            log.ids.push_back(IdsRecord { number, until_s });
+            log.live_keys += 1;
+        }
+        let over = |record: &IdsRecord| watermark.0 >= i64::from(record.until_s) * 1000;
+        log.ids.retain(|record| {
+            let over = over(record);
+            if over {
+                put(&key(b'I', &[record.number]), None);
+                log.live_keys -= 1;
+            }
+            !over
+        });
+    }
+
+    fn save_time(&mut self, value: &mut Vec<u8>, put: &mut Put<'_>) {
+        value.clear();
+        let mut to = Packer(value);
+        to.int(self.time.now().0);
+        to.uint(self.accounts.len() as u64);
+        to.uint(self.changelog.next_ids);
+        to.uint(self.sources.len() as u64);
+        for (source, name) in self.sources.iter().enumerate() {
+            to.bytes(name.as_bytes());
+            to.int(self.time.of(source).0);
+        }
+        put(b"T", Some(value));
+        if !std::mem::replace(&mut self.changelog.time_written, true) {
+            self.changelog.live_keys += 1;
+        }
+    }
+
+    /// Takes one record of the changelog in. A later record of a key replaces the earlier one.
+    ///
+    /// # Errors
+    /// When the record is none that this release writes.
+    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), BrokenState> {
+        // Removed keys are followed by the caller, who hands over what is alive.
+        let Some(value) = value else { return Ok(()) };
+        let (kind, rest) = key.split_first().ok_or(Malformed)?;
+        let mut at = Unpacker(rest);
+        match kind {
+            b'T' => self.restore_time(value)?,
+            b'I' => self.restore_ids(at.uint()?, value)?,
+            b'A' => {
+                let no = at.u32()?;
+                let zones = &mut self.zones;
+                restored_account(&mut self.accounts, no)?.unpack(value, zones)?;
+            }
+            b'D' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                let total = Total::unpack(value)?;
+                *account
+                    .totals
+                    .row_mut(at.day()?, Day(i32::MIN))
+                    .ok_or(Malformed)? = total;
+            }
+            b'C' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                account.pending.insert(at.day()?, Pending::unpack(value)?);
+            }
+            b'U' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                account.users.unpack_past(at.u32()?, value)?;
+            }
+            b'N' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                account.users.restored(at.u32()?).unpack_now(value)?;
+            }
+            _ => return Err(BrokenState::Malformed),
+        }
+        self.changelog.live_keys += 1;
+        Ok(())
+    }
+
+    /// All records were handed over: puts them in order.
+    ///
+    /// # Errors
+    /// When records are missing.
+    pub fn restored(&mut self) -> Result<(), BrokenState> {
+        for no in 0..self.accounts.len() {
+            let Some(account) = &mut self.accounts[no] else {
+                continue;
+            };
+            if !account.unsaved.written {
+                return Err(BrokenState::NotWhole);
+            }
+            account
+                .users
+                .index_all()
+                .map_err(|_| BrokenState::NotWhole)?;
+            for user in 0..account.users.len() as UserNo {
+                account.users.get_mut(user).restored();
+            }
+            self.put_in_index(no as AccountNo);
+        }
+        self.changelog
+            .ids
+            .make_contiguous()
+            .sort_unstable_by_key(|record| record.number);
+        self.go_on();
+        Ok(())
+    }
+
+    fn restore_time(&mut self, value: &[u8]) -> Result<(), Malformed> {
+        let mut from = Unpacker(value);
+        self.time.tick(Timestamp(from.int()?));
+        let accounts = usize::try_from(from.uint()?).map_err(|_| Malformed)?;
+        while self.accounts.len() < accounts {
+            self.accounts.push(None);
+        }
+        self.changelog.next_ids = from.uint()?;
+        for _ in 0..from.uint()? {
+            let (name, time) = (from.text()?, Timestamp(from.int()?));
+            if let Some(source) = self.sources.iter().position(|known| known == name) {
+                self.time.restore(source, time);
+            }
+        }
+        self.changelog.time_written = true;
+        Ok(())
+    }
+
+    fn restore_ids(&mut self, number: u64, value: &[u8]) -> Result<(), Malformed> {
+        let mut from = Unpacker(value);
+        let first_s = from.u32()?;
+        let mut until = first_s;
+        while !from.is_empty() {
+            let hash = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
+            let digest = u32::from_le_bytes(from.take(4)?.try_into().map_err(|_| Malformed)?);
+            let until_s = first_s.checked_add(from.u32()?).ok_or(Malformed)?;
+            until = until.max(until_s);
+            self.dedup.remember(
+                Remembered {
+                    hash,
+                    digest,
+                    until_s,
+                },
+                Timestamp::MIN,
+            );
+        }
+        self.changelog.ids.push_back(IdsRecord {
+            number,
+            until_s: until,
+        });
+        Ok(())
+    }
+}
+
+/// Writes what is unsaved of an account, and says how many keys are new.
+fn save_account(
+    no: AccountNo,
+    account: &mut Account,
+    zones: &Zones,
+    value: &mut Vec<u8>,
+    put: &mut Put<'_>,
+) -> u64 {
+    let mut new = 0;
+    let unsaved = &mut account.unsaved;
+    unsaved.listed = false;
+    let (users, days) = (
+        std::mem::take(&mut unsaved.users),
+        std::mem::take(&mut unsaved.days),
+    );
+    let pending = std::mem::take(&mut unsaved.pending);
+    if std::mem::take(&mut unsaved.account) || !unsaved.written {
+        new += u64::from(!std::mem::replace(&mut unsaved.written, true));
+        value.clear();
+        account.pack(zones, &mut Packer(value));
+        put(&key(b'A', &[no.into()]), Some(value));
+    }
+    for day in days {
+        // A row may have been forgotten since.
+        let Some(row) = account.totals.row_if_there(day) else {
+            continue;
+        };
+        row.dirty = false;
+        new += u64::from(!std::mem::replace(&mut row.written, true));
+        value.clear();
+        row.pack(&mut Packer(value));
+        put(&day_key(b'D', no, day), Some(value));
+    }
+    for day in pending {
+        let Some(pending) = account.pending.get_mut(&day) else {
+            continue;
+        };
+        new += u64::from(!std::mem::replace(&mut pending.written, true));
+        value.clear();
+        pending.pack(&mut Packer(value));
+        put(&day_key(b'C', no, day), Some(value));
+    }
+    for user in users {
+        new += save_user(no, user, account, value, put);
+    }
+    new
+}
+
+fn save_user(
+    no: AccountNo,
+    user: UserNo,
+    account: &mut Account,
+    value: &mut Vec<u8>,
+    put: &mut Put<'_>,
+) -> u64 {
+    let mut new = 0;
+    let facts = account.users.get_mut(user);
+    let (past, now) = (facts.past_dirty || !facts.past_written, facts.now_dirty);
+    (facts.past_dirty, facts.now_dirty) = (false, false);
+    if past {
+        new += u64::from(!std::mem::replace(&mut facts.past_written, true));
+        value.clear();
+        account.users.pack_past(user, &mut Packer(value));
+        put(&key(b'U', &[no.into(), user.into()]), Some(value));
+    }
+    if now {
+        let facts = account.users.get_mut(user);
+        new += u64::from(!std::mem::replace(&mut facts.now_written, true));
+        value.clear();
+        facts.pack_now(&mut Packer(value));
+        put(&key(b'N', &[no.into(), user.into()]), Some(value));
+    }
+    new
+}
+
+/// Removes rows and corrections that are over, and says how many keys that were.
+fn forget_days(no: AccountNo, account: &mut Account, put: &mut Put<'_>) -> u64 {
+    let mut gone = 0;
+    for day in std::mem::take(&mut account.unsaved.forgotten_days) {
+        put(&day_key(b'D', no, day), None);
+        gone += 1;
+    }
+    for day in std::mem::take(&mut account.unsaved.settled) {
+        // The day may have been put aside, and written, again since.
+        if !account
+            .pending
+            .get(&day)
+            .is_some_and(|pending| pending.written)
+        {
+            put(&day_key(b'C', no, day), None);
+        }
+        gone += 1;
+    }
+    gone
+}
+
+fn restored_account(
+    accounts: &mut Vec<Option<Box<Account>>>,
+    no: AccountNo,
+) -> Result<&mut Account, Malformed> {
+    if no > 100_000_000 {
+        return Err(Malformed);
+    }
+    while accounts.len() <= no as usize {
+        accounts.push(None);
+    }
+    let empty = || Box::new(Account::new("", Zones::DEFAULT, Day::default()));
+    Ok(accounts[no as usize].get_or_insert_with(empty))
+}
+
+impl Account {
+    fn discard_unsaved(&mut self) {
+        for day in std::mem::take(&mut self.unsaved).days {
+            if let Some(row) = self.totals.row_if_there(day) {
+                row.dirty = false;
+            }
+        }
+    }
+
+    fn pack(&self, zones: &Zones, to: &mut Packer<'_>) {
+        to.bytes(self.id.as_bytes());
+        to.uint(u64::from(self.name.value.is_some()));
+        to.bytes(self.name.value.as_deref().unwrap_or("").as_bytes());
+        to.int(self.name.at.0);
+        to.bytes(zones.zone(self.zone.value).name().as_bytes());
+        to.int(self.zone.at.0);
+        to.int(self.closed.0.into());
+        self.lifecycle.pack(to);
+        self.membership.pack(to);
+        to.uint(u64::from(self.totals.older_active().is_some()));
+        to.int(self.totals.older_active().unwrap_or_default().0.into());
+    }
+
+    fn unpack(&mut self, bytes: &[u8], zones: &mut Zones) -> Result<(), Malformed> {
+        let mut from = Unpacker(bytes);
+        self.id = from.text()?.into();
+        let (named, name) = (from.uint()? == 1, from.text()?);
+        self.name = Dated {
+            value: named.then(|| name.into()),
+            at: Timestamp(from.int()?),
+        };
+        let zone: Zone = from.text()?.parse().map_err(|_| Malformed)?;
+        self.zone = Dated {
+            value: zones.number(zone),
+            at: Timestamp(from.int()?),
+        };
+        self.closed = from.day()?;
+        self.lifecycle = Lifecycle::unpack(&mut from)?;
+        self.membership = Membership::unpack(&mut from)?;
+        let (is_active, older_active) = (from.uint()? == 1, from.day()?);
+        self.totals
+            .restore_older_active(is_active.then_some(older_active));
+        self.unsaved = Unsaved {
+            written: true,
+            ..Unsaved::default()
+        };
+        Ok(())
+    }
+}
+
+impl Pending {
+    fn pack(&self, to: &mut Packer<'_>) {
+        to.uint(u64::from(self.old.is_some()));
+        for value in self.old.iter().flatten() {
+            pack_value(value, to);
+        }
+    }
+
+    fn unpack(bytes: &[u8]) -> Result<Pending, Malformed> {
+        let mut from = Unpacker(bytes);
+        let told = from.uint()? == 1;
+        let mut old = Vec::new();
+        while !from.is_empty() {
+            old.push(unpack_value(&mut from)?);
+        }
+        Ok(Pending {
+            old: told.then_some(old),
+            written: true,
+        })
+    }
+}
+
+fn pack_value(value: &Value, to: &mut Packer<'_>) {
+    match value {
+        Value::Undefined => to.uint(0),
+        Value::Count(count) => {
+            to.uint(1);
+            to.int(*count);
+        }
+        Value::Ratio(ratio) => {
+            to.uint(2);
+            to.0.extend_from_slice(&ratio.to_bits().to_le_bytes());
+        }
+        Value::Seconds(ms) => {
+            to.uint(3);
+            to.int(*ms);
+        }
+        Value::List(list) => {
+            to.uint(4);
+            to.uint(list.len() as u64);
+            list.iter().for_each(|count| to.uint(*count));
+        }
+        Value::Day(day) => {
+            to.uint(5);
+            to.int(day.0.into());
+        }
+    }
+}
+
+fn unpack_value(from: &mut Unpacker<'_>) -> Result<Value, Malformed> {
+    Ok(match from.uint()? {
+        0 => Value::Undefined,
+        1 => Value::Count(from.int()?),
+        2 => {
+            let bits = from.take(8)?.try_into().map_err(|_| Malformed)?;
+            Value::Ratio(f64::from_bits(u64::from_le_bytes(bits)))
+        }
+        3 => Value::Seconds(from.int()?),
+        4 => {
+            let len = from.uint()?;
+            Value::List((0..len).map(|_| from.uint()).collect::<Result<_, _>>()?)
+        }
+        5 => Value::Day(from.day()?),
+        _ => return Err(Malformed),
+    })
+}

@@ -1,0 +1,575 @@
+//! The engine of one shard: events in, what is to be said out.
+//!
+//! The engine is a value. It reads no clock and knows no bytes: time comes with events and ticks, and what
+//! it says depends on the sequence of calls alone, not on how they are batched. What time alone makes due is
+//! done before the account's next event, and for all other accounts in small steps of [`Engine::work`].
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+use mainstay_model::{AccountDaily, AccountMetrics, Body, Code, Corrected};
+use mainstay_model::{Day, Event, Rejection, Timestamp};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::account::{Account, Surroundings};
+use crate::changelog::Changelog;
+use crate::dedup::{Dedup, Remembered, Seen};
+use crate::metrics;
+use crate::settings::Settings;
+use crate::stream_time::StreamTime;
+use crate::view::View;
+use crate::zones::{ZoneNo, Zones};
+
+/// An account's number within its shard, in the order of first sight; never given twice.
+pub(crate) type AccountNo = u32;
+
+/// The state of one shard and what it makes of events.
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) sources: Vec<String>,
+    pub(crate) time: StreamTime,
+    pub(crate) zones: Zones,
+    pub(crate) accounts: Vec<Option<Box<Account>>>,
+    index: HashTable<AccountNo>,
+    pub(crate) dedup: Dedup,
+    sweep: Sweep,
+    /// Accounts with live values to be told, the oldest change first.
+    changed: VecDeque<AccountNo>,
+    pub(crate) changelog: Changelog,
+}
+
+/// Who hears what the engine says.
+pub trait Outputs {
+    /// The final values of a closed day, or a correction of them.
+    fn account_daily(&mut self, record: &AccountDaily<'_>);
+
+    /// The newest rolling values of an account.
+    fn account_metrics(&mut self, _: &AccountMetrics<'_>) {}
+
+    /// An account was deleted: nothing more will be said of it.
+    fn account_gone(&mut self, _account: &str) {}
+}
+
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It counts.
+    Applied {
+        /// It came after its day was closed, and corrects it.
+        late: bool,
+    },
+    /// It had been applied before.
+    Duplicate,
+    /// It cannot count.
+    Rejected(Rejection),
+}
+
+/// Whether the live values of an account may be told now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Tell them.
+    Now,
+    /// This account has to wait.
+    Later,
+    /// Every account has to wait.
+    Stop,
+}
+
+/// When time alone would change something, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Work is waiting to be done by [`Engine::work`].
+    Now,
+    /// A day closes somewhere when stream time reaches this.
+    DayCloses(Timestamp),
+}
+
+/// How much a shard holds, for the operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Accounts.
+    pub accounts: usize,
+    /// Users of all accounts.
+    pub users: usize,
+    /// Ids remembered against duplicates.
+    pub ids: usize,
+    /// Bytes of facts and ids, without what the allocator adds.
+    pub bytes: usize,
+}
+
+/// The walk over all accounts that closes their days.
+#[derive(Default)]
+struct Sweep {
+    walking: bool,
+    /// Another day ended since the walk began.
+    again: bool,
+    at: usize,
+}
+
+/// How many days of accounts one step of work closes.
+const STEP: usize = 64;
+
+impl Engine {
+    /// An empty shard. `sources` are the inputs' names, in the order in which calls number them.
+    #[must_use]
+    pub fn new(settings: Settings, sources: &[String]) -> Engine {
+        let zones = Zones::new(settings.zone);
+        Engine {
+            settings,
+            sources: sources.to_vec(),
+            time: StreamTime::new(sources.len()),
+            zones,
+            accounts: Vec::new(),
+            index: HashTable::new(),
+            dedup: Dedup::default(),
+            sweep: Sweep::default(),
+            changed: VecDeque::new(),
+            changelog: Changelog::default(),
+        }
+    }
+
+    /// Takes in one event that arrived at `arrival` from a source.
+    pub fn apply(
+        &mut self,
+        source: usize,
+        arrival: Timestamp,
+        event: &Event<'_>,
+        out: &mut dyn Outputs,
+    ) -> Verdict {
+        if event.time > arrival.plus_ms(self.settings.max_skew_ms) {
+            return Verdict::Rejected(future_time(event.time, arrival));
+        }
+        let watermark = self.watermark();
+        let hash = Dedup::hash(&event.account, event.source.as_deref(), &event.id);
+        match self.dedup.seen(hash, event.digest, watermark) {
+            Seen::Never => {}
+            Seen::Same => return Verdict::Duplicate,
+            Seen::Other => return Verdict::Rejected(conflict(&event.id)),
+        }
+        let known = self.find(&event.account);
+        let zone = self.zone_of(known, event);
+        let day = self.zones.day_of(zone, event.time);
+        let over = self.zones.over(zone);
+        if day < over.minus(self.settings.correction_days) {
+            return Verdict::Rejected(too_late(day, over, self.settings.correction_days));
+        }
+        self.remember(hash, event, watermark);
+        let no = known.unwrap_or_else(|| self.add_account(&event.account, zone, over));
+        self.catch_up(no, out);
+        let late = day <= over;
+        self.apply_to(no, event, day, out);
+        self.time.saw(source, event.time.min(arrival));
+        self.time_moved();
+        Verdict::Applied { late }
+    }
+
+    fn apply_to(&mut self, no: AccountNo, event: &Event<'_>, day: Day, out: &mut dyn Outputs) {
+        let account = self.accounts[no as usize]
+            .as_mut()
+            .expect("a number found is of an account");
+        let mut around = Surroundings {
+            settings: &self.settings,
+            zones: &mut self.zones,
+        };
+        account.apply(event, day, &mut around);
+        if matches!(event.body, Body::AccountDeleted) && account.lifecycle.deleted_on().is_some() {
+            out.account_gone(&account.id);
+        }
+        self.mark(no);
+    }
+
+    /// The account's live values have changed, and its records.
+    fn mark(&mut self, no: AccountNo) {
+        let account = self.accounts[no as usize]
+            .as_mut()
+            .expect("a marked account is there");
+        if !std::mem::replace(&mut account.changed, true) {
+            self.changed.push_back(no);
+        }
+        self.changelog.touch(no, account);
+    }
+
+    fn zone_of(&mut self, known: Option<AccountNo>, event: &Event<'_>) -> ZoneNo {
+        let fields = match &event.body {
+            Body::AccountCreated(fields) | Body::AccountUpdated(fields) => Some(fields),
+            Body::Product { .. }
+            | Body::UserSignedUp(_)
+            | Body::UserInvited(_)
+            | Body::UserRemoved
+            | Body::UserUpdated(_)
+            | Body::AccountDeleted
+            | Body::Other(_) => None,
+        };
+        match known.and_then(|no| self.accounts[no as usize].as_ref()) {
+            Some(account) => {
+                let zones = &mut self.zones;
+                let next = fields.and_then(|fields| account.zone_after(fields, event.time, zones));
+                next.unwrap_or(account.zone.value)
+            }
+            None => match fields.map(|fields| fields.tz) {
+                Some(mainstay_model::Field::Set(zone)) => self.zones.number(zone),
+                Some(mainstay_model::Field::Keep | mainstay_model::Field::Erase) | None => {
+                    Zones::DEFAULT
+                }
+            },
+        }
+    }
+
+    fn remember(&mut self, hash: u64, event: &Event<'_>, watermark: Timestamp) {
+        let business = !matches!(event.body, Body::Product { .. });
+        let horizon_ms = match business {
+            true => self.settings.dedupe_business_ms,
+            false => self.settings.dedupe_product_ms,
+        };
+        let until_s = Remembered::until(event.time.max(watermark).plus_ms(horizon_ms));
+        let new = Remembered {
+            hash,
+            digest: event.digest,
+            until_s,
+        };
+        self.dedup.remember(new, watermark);
+        self.changelog.remember(new, business);
+    }
+
+    fn add_account(&mut self, id: &str, zone: ZoneNo, over: Day) -> AccountNo {
+        let no = self.accounts.len() as AccountNo;
+        self.accounts
+            .push(Some(Box::new(Account::new(id, zone, over))));
+        self.put_in_index(no);
+        no
+    }
+
+    pub(crate) fn put_in_index(&mut self, no: AccountNo) {
+        let accounts = &self.accounts;
+        let id = |no: &AccountNo| {
+            accounts[*no as usize]
+                .as_ref()
+                .map_or("", |account| &*account.id)
+        };
+        let hash = |no: &AccountNo| xxh3_64(id(no).as_bytes());
+        self.index.insert_unique(hash(&no), no, hash);
+    }
+
+    fn find(&self, id: &str) -> Option<AccountNo> {
+        let same = |no: &AccountNo| {
+            self.accounts[*no as usize]
+                .as_ref()
+                .is_some_and(|account| &*account.id == id)
+        };
+        self.index.find(xxh3_64(id.as_bytes()), same).copied()
+    }
+
+    /// Whether the shard has seen an account.
+    #[must_use]
+    pub fn knows(&self, account: &str) -> bool {
+        self.find(account).is_some()
+    }
+
+    /// Moves stream time to the wall clock, never back; every source has to be idle.
+    pub fn tick(&mut self, to: Timestamp) {
+        if self.time.is_idle() {
+            self.time.tick(to);
+            self.time_moved();
+        }
+    }
+
+    /// A source has been silent long enough not to hold time back, or speaks again.
+    pub fn set_idle(&mut self, source: usize, idle: bool) {
+        self.time.set_idle(source, idle);
+        self.time_moved();
+    }
+
+    fn time_moved(&mut self) {
+        if self.zones.advance(self.watermark()) {
+            match self.sweep.walking {
+                true => self.sweep.again = true,
+                false => {
+                    self.sweep = Sweep {
+                        walking: true,
+                        again: false,
+                        at: 0,
+                    }
+                }
+            }
+        }
+    }
+
+    /// The stream time of the shard: the newest event time that its values count.
+    #[must_use]
+    pub fn stream_time(&self) -> Timestamp {
+        self.time.now()
+    }
+
+    /// The stream time of one source.
+    #[must_use]
+    pub fn source_time(&self, source: usize) -> Timestamp {
+        self.time.of(source)
+    }
+
+    /// Stream time less lateness: days that end by it are closed.
+    #[must_use]
+    pub fn watermark(&self) -> Timestamp {
+        self.time.now().minus_ms(self.settings.lateness_ms)
+    }
+
+    /// When, and why, time alone would change something. `None`: never, nobody is there.
+    #[must_use]
+    pub fn due(&self) -> Option<Due> {
+        match (self.sweep.walking, self.accounts.is_empty()) {
+            (true, _) => Some(Due::Now),
+            (false, true) => None,
+            (false, false) => {
+                let at = self.zones.next_end().plus_ms(self.settings.lateness_ms);
+                Some(Due::DayCloses(at))
+            }
+        }
+    }
+
+    /// Does one bounded step of what time made due, and says whether there is more.
+    pub fn work(&mut self, out: &mut dyn Outputs) -> bool {
+        let mut left = STEP;
+        while self.sweep.walking && left > 0 {
+            match self.accounts.get(self.sweep.at) {
+                Some(Some(_)) => match self.close_next(self.sweep.at as AccountNo, None, out) {
+                    true => left -= 1,
+                    false => self.sweep.at += 1,
+                },
+                Some(None) => self.sweep.at += 1,
+                None => {
+                    self.sweep.walking = std::mem::take(&mut self.sweep.again);
+                    self.sweep.at = 0;
+                }
+            }
+        }
+        self.sweep.walking
+    }
+
+    /// Closes every day of an account that is over.
+    fn catch_up(&mut self, no: AccountNo, out: &mut dyn Outputs) {
+        while self.close_next(no, None, out) {}
+    }
+
+    /// Input has ended: closes for every account the day of `last` and tells what is left to be corrected.
+    pub fn run_on(&mut self, last: Timestamp, out: &mut dyn Outputs) {
+        for no in 0..self.accounts.len() as AccountNo {
+            let Some(account) = &self.accounts[no as usize] else {
+                continue;
+            };
+            let to = self.zones.day_of(account.zone.value, last);
+            while self.close_next(no, Some(to), out) {}
+            self.tell_corrections(no, out);
+        }
+    }
+
+    /// Closes the next day of an account, if it is over. Says whether it was.
+    fn close_next(&mut self, no: AccountNo, to: Option<Day>, out: &mut dyn Outputs) -> bool {
+        let Some(account) = &mut self.accounts[no as usize] else {
+            return false;
+        };
+        let over = to.unwrap_or_else(|| self.zones.over(account.zone.value));
+        account.skip_to(over.min(account.lifecycle.first.minus(1)));
+        if account.closed >= over {
+            return false;
+        }
+        self.tell_corrections(no, out);
+        let account = self.accounts[no as usize]
+            .as_mut()
+            .expect("it was there above");
+        let day = account.close();
+        if let Some(values) = account.values(day, &self.settings) {
+            tell(account, day, &values, &[], &self.settings, &self.zones, out);
+        }
+        let deleted = account.lifecycle.deleted_on();
+        match deleted.is_some_and(|deleted| day.since(deleted) > crate::account::KEPT_DAYS) {
+            true => self.drop_account(no),
+            false => self.mark(no),
+        }
+        true
+    }
+
+    /// Nothing of a deleted account can be asked for any more.
+    fn drop_account(&mut self, no: AccountNo) {
+        let Some(account) = self.accounts[no as usize].take() else {
+            return;
+        };
+        if let Ok(found) = self
+            .index
+            .find_entry(xxh3_64(account.id.as_bytes()), |known| *known == no)
+        {
+            found.remove();
+        }
+        self.changelog.dropped(no, &account);
+    }
+
+    /// Tells closed days again whose values are no longer what was told.
+    fn tell_corrections(&mut self, no: AccountNo, out: &mut dyn Outputs) {
+        let Some(account) = &mut self.accounts[no as usize] else {
+            return;
+        };
+        if account.pending.is_empty() {
+            return;
+        }
+        for (day, pending) in std::mem::take(&mut account.pending) {
+            if pending.written {
+                account.unsaved.settled.push(day);
+            }
+            match (pending.old, account.values(day, &self.settings)) {
+                (Some(old), Some(new)) if old == new => {}
+                (old, Some(new)) => {
+                    let corrects = corrected(&old.unwrap_or_default(), &new);
+                    tell(
+                        account,
+                        day,
+                        &new,
+                        &corrects,
+                        &self.settings,
+                        &self.zones,
+                        out,
+                    );
+                }
+                (Some(_), None) => tell(account, day, &[], &[], &self.settings, &self.zones, out),
+                (None, None) => {}
+            }
+        }
+        self.changelog.touch(no, account);
+    }
+
+    /// Tells the live values of accounts that have changed, the oldest change first.
+    ///
+    /// `pace` is asked for each account, by its number and id. `partial` and `stale` go into the records.
+    pub fn tell_changed(
+        &mut self,
+        pace: &mut dyn FnMut(u32, &str) -> Pace,
+        (partial, stale): (bool, bool),
+        out: &mut dyn Outputs,
+    ) {
+        for _ in 0..self.changed.len() {
+            let Some(no) = self.changed.pop_front() else {
+                return;
+            };
+            let Some(account) = &mut self.accounts[no as usize] else {
+                continue;
+            };
+            match pace(no, &account.id) {
+                Pace::Now => {
+                    account.changed = false;
+                    let now = self.time.now();
+                    let day = self.zones.day_of(account.zone.value, now);
+                    if account.lifecycle.deleted_on().is_none() {
+                        let values = metrics::tell_all(&View::new(account, &self.settings, day));
+                        out.account_metrics(&AccountMetrics {
+                            account: &account.id,
+                            as_of: now,
+                            partial,
+                            data_stale: stale,
+                            values: &values,
+                        });
+                    }
+                }
+                Pace::Later => self.changed.push_back(no),
+                Pace::Stop => return self.changed.push_front(no),
+            }
+        }
+    }
+
+    /// What people call an account.
+    #[must_use]
+    pub fn name_of(&self, account: &str) -> Option<&str> {
+        let account = self.accounts[self.find(account)? as usize].as_ref()?;
+        account.name.value.as_deref()
+    }
+
+    /// Whether every source is silent.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.time.is_idle()
+    }
+
+    /// How much the shard holds. Walks over all accounts: not for every record.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        let accounts = self.accounts.iter().flatten();
+        accounts.fold(
+            Size {
+                ids: self.dedup.len(),
+                bytes: self.dedup.bytes(),
+                ..Size::default()
+            },
+            |size, account| Size {
+                accounts: size.accounts + 1,
+                users: size.users + account.users.len(),
+                bytes: size.bytes
+                    + size_of::<Account>()
+                    + account.users.bytes()
+                    + account.totals.bytes(),
+                ..size
+            },
+        )
+    }
+
+    /// Everything was restored: time goes on from where it was, and every account is told once.
+    pub(crate) fn go_on(&mut self) {
+        self.time_moved();
+        self.sweep = Sweep {
+            walking: true,
+            again: false,
+            at: 0,
+        };
+        for no in 0..self.accounts.len() as AccountNo {
+            if let Some(account) = &mut self.accounts[no as usize] {
+                account.changed = true;
+                self.changed.push_back(no);
+            }
+        }
+    }
+}
+
+fn tell(
+    account: &mut Account,
+    day: Day,
+    values: &[mainstay_model::Value],
+    corrects: &[Corrected],
+    settings: &Settings,
+    zones: &Zones,
+    out: &mut dyn Outputs,
+) {
+    let end = zones.zone(account.zone.value).end_of(day);
+    let revision = account.told(day);
+    out.account_daily(&AccountDaily {
+        account: &account.id,
+        date: day,
+        revision,
+        as_of: end.plus_ms(settings.lateness_ms),
+        values,
+        corrects,
+    });
+}
+
+fn corrected(old: &[mainstay_model::Value], new: &[mainstay_model::Value]) -> Vec<Corrected> {
+    let both = old.iter().zip(new).enumerate();
+    let changed = both.filter(|(_, (old, new))| old != new);
+    changed
+        .map(|(metric, (old, _))| Corrected {
+            metric,
+            was: old.clone(),
+        })
+        .collect()
+}
+
+fn future_time(time: Timestamp, arrival: Timestamp) -> Rejection {
+    let message = format!("{time} is too far after the record's arrival at {arrival}");
+    Rejection::new(Code::FutureTime, "time", message)
+}
+
+fn too_late(day: Day, over: Day, correction_days: i32) -> Rejection {
+    let message = format!(
+        "{day} can no longer be corrected: it lies more than {correction_days} days before {over}, the \
+         newest closed day"
+    );
+    Rejection::new(Code::TooLate, "time", message)
+}
+
+fn conflict(id: &str) -> Rejection {
+    let message = format!("an event with the id `{id}` and another body was applied before");
+    Rejection::new(Code::Conflict, "id", message)
+}

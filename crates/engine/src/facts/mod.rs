@@ -1,0 +1,10 @@
+//! What the engine keeps of an account, each fact in its own file.
+//!
+//! Facts hold no opinion: they take events in, forget what no question can reach any more, and answer
+//! questions as of a day. Each writes and reads its own binary form.
+
+pub(crate) mod lifecycle;
+pub(crate) mod membership;
+pub(crate) mod sessions;
+pub(crate) mod totals;
+pub(crate) mod users;

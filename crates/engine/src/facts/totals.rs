@@ -1,0 +1,194 @@
+//! What all users of an account did together, a row a day.
+//!
+//! Sums that need no user to be looked at. Rows stand in one run of days without holes, from the oldest day
+//! that any question can reach.
+
+use std::collections::VecDeque;
+
+use mainstay_model::Day;
+
+use crate::pack::{Malformed, Packer, Unpacker};
+
+/// The rows of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    first: Day,
+    rows: VecDeque<Total>,
+    /// The newest day with an active user of those forgotten.
+    older_active: Option<Day>,
+}
+
+/// One day of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Total {
+    /// Qualifying events, also those without a user.
+    pub(crate) events: u64,
+    pub(crate) key_actions: u64,
+    /// Sessions that began in this day, and how long they lasted.
+    pub(crate) sessions: u64,
+    pub(crate) session_ms: i64,
+    /// Users active on this day.
+    pub(crate) active_users: u32,
+    /// How often final values of this day were told.
+    pub(crate) told: u32,
+    pub(crate) dirty: bool,
+    pub(crate) written: bool,
+}
+
+impl Totals {
+    /// The row of a day, to be changed. `None` for a day that is forgotten.
+    ///
+    /// `oldest` is the oldest day that may be kept: an account that was silent for a year has no rows for it.
+    pub(crate) fn row_mut(&mut self, day: Day, oldest: Day) -> Option<&mut Total> {
+        if day < oldest {
+            return None;
+        }
+        if self.rows.is_empty() {
+            self.first = day;
+        }
+        while day < self.first {
+            self.rows.push_front(Total::default());
+            self.first = self.first.minus(1);
+        }
+        let place = day.since(self.first) as usize;
+        if place >= self.rows.len() {
+            self.rows.resize(place + 1, Total::default());
+        }
+        self.rows.get_mut(place)
+    }
+
+    /// The row of a day, if there is one.
+    pub(crate) fn row_if_there(&mut self, day: Day) -> Option<&mut Total> {
+        let place = usize::try_from(day.since(self.first)).ok()?;
+        self.rows.get_mut(place)
+    }
+
+    #[cfg(test)]
+    fn row(&self, day: Day) -> Total {
+        let place = usize::try_from(day.since(self.first)).ok();
+        place
+            .and_then(|place| self.rows.get(place))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The rows of a window, days without one left out.
+    pub(crate) fn window(&self, first: Day, last: Day) -> impl Iterator<Item = &Total> {
+        let from = first.since(self.first).max(0) as usize;
+        let to = last.plus(1).since(self.first).max(0) as usize;
+        self.rows.range(
+            from.min(self.rows.len())..to.min(self.rows.len()).max(from.min(self.rows.len())),
+        )
+    }
+
+    /// The newest day up to `day` with an active user.
+    pub(crate) fn last_active(&self, day: Day) -> Option<Day> {
+        let rows = day
+            .plus(1)
+            .since(self.first)
+            .clamp(0, self.rows.len() as i32);
+        let newest = (0..rows)
+            .rev()
+            .find(|place| self.rows[*place as usize].active_users > 0);
+        newest
+            .map(|place| self.first.plus(place))
+            .or(self.older_active.filter(|older| *older <= day))
+    }
+
+    /// Forgets days before `oldest`, calling `forgotten` with those that are in the changelog.
+    pub(crate) fn forget_before(&mut self, oldest: Day, mut forgotten: impl FnMut(Day)) {
+        while self.first < oldest {
+            let Some(row) = self.rows.pop_front() else {
+                break;
+            };
+            if row.active_users > 0 {
+                self.older_active = Some(self.first);
+            }
+            if row.written {
+                forgotten(self.first);
+            }
+            self.first = self.first.plus(1);
+        }
+    }
+
+    /// Every day that has a row in the changelog.
+    pub(crate) fn written(&self) -> impl Iterator<Item = Day> {
+        let rows = self.rows.iter().enumerate().filter(|(_, row)| row.written);
+        rows.map(|(place, _)| self.first.plus(place as i32))
+    }
+
+    pub(crate) fn older_active(&self) -> Option<Day> {
+        self.older_active
+    }
+
+    pub(crate) fn restore_older_active(&mut self, day: Option<Day>) {
+        self.older_active = day;
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.rows.capacity() * size_of::<Total>()
+    }
+}
+
+impl Total {
+    pub(crate) fn pack(&self, to: &mut Packer<'_>) {
+        to.uint(self.events);
+        to.uint(self.key_actions);
+        to.uint(self.sessions);
+        to.int(self.session_ms);
+        to.uint(u64::from(self.active_users));
+        to.uint(u64::from(self.told));
+    }
+
+    pub(crate) fn unpack(bytes: &[u8]) -> Result<Total, Malformed> {
+        let mut from = Unpacker(bytes);
+        Ok(Total {
+            events: from.uint()?,
+            key_actions: from.uint()?,
+            sessions: from.uint()?,
+            session_ms: from.int()?,
+            active_users: from.u32()?,
+            told: from.u32()?,
+            dirty: false,
+            written: true,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVER: Day = Day(0);
+
+    #[test]
+    fn rows_are_found_by_day_and_a_window_leaves_out_what_is_not_there() {
+        let mut totals = Totals::default();
+        for day in [105, 100, 103] {
+            totals.row_mut(Day(day), EVER).unwrap().events = day as u64;
+        }
+        let events = |first, last| -> u64 {
+            totals
+                .window(Day(first), Day(last))
+                .map(|row| row.events)
+                .sum()
+        };
+        assert_eq!(events(100, 103), 203);
+        assert_eq!(events(104, 200), 105);
+        assert_eq!(events(0, 99), 0);
+        assert_eq!(events(106, 110), 0);
+        assert_eq!(totals.row(Day(99)), Total::default());
+    }
+
+    #[test]
+    fn the_last_active_day_outlives_its_row() {
+        let mut totals = Totals::default();
+        totals.row_mut(Day(100), EVER).unwrap().active_users = 1;
+        totals.row_mut(Day(103), EVER).unwrap();
+        assert_eq!(totals.last_active(Day(99)), None);
+        assert_eq!(totals.last_active(Day(102)), Some(Day(100)));
+        totals.forget_before(Day(102), |_| {});
+        assert_eq!(totals.last_active(Day(500)), Some(Day(100)));
+        assert!(totals.row_mut(Day(101), Day(102)).is_none());
+    }
+}

@@ -1,0 +1,657 @@
+//! The users of one account: who was active on which day, and how much.
+//!
+//! Built for many: a bit a day tells activity, counts and the newest session stand in the user, and
+//! everything older is packed into one slice of bytes, a cell a day. Ids lie end to end in one arena. No
+//! string, map or vector per user.
+
+use hashbrown::HashTable;
+use mainstay_model::{Day, Timestamp};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::sessions::{Joined, Session};
+use crate::pack::{Malformed, Packer, Unpacker};
+
+/// A user's number within its account, in the order of first sight.
+pub(crate) type UserNo = u32;
+
+/// The users of one account.
+#[derive(Default)]
+pub(crate) struct Users {
+    list: Vec<User>,
+    ids: Vec<u8>,
+    index: HashTable<UserNo>,
+}
+
+/// One user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    /// Bit k: active on `newest` - k.
+    bits: u128,
+    newest: Day,
+    /// The first day on which the user was known; [`User::NEVER`] while only invited or removed.
+    pub(crate) known_from: Day,
+    /// The earliest sign-up; [`User::NOT_SIGNED_UP`] while there was none.
+    pub(crate) signed_up: Timestamp,
+    id_at: u32,
+    id_len: u16,
+    /// The record of the user's past has to be written.
+    pub(crate) past_dirty: bool,
+    /// The record of the user's newest day has to be written.
+    pub(crate) now_dirty: bool,
+    /// The records are in the changelog.
+    pub(crate) past_written: bool,
+    pub(crate) now_written: bool,
+    /// The newest day with counts.
+    today: Counts,
+    /// The newest session; it may have begun before `today`.
+    session: Option<Session>,
+    /// A cell for each older day, and for finished sessions of today, oldest first.
+    past: Vec<u8>,
+}
+
+/// What a user did on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) day: Day,
+    /// Qualifying events.
+    pub(crate) events: u32,
+    pub(crate) key_actions: u32,
+}
+
+/// A day of a user's past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cell {
+    counts: Counts,
+    sessions: Vec<Session>,
+}
+
+impl Users {
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &User> {
+        self.list.iter()
+    }
+
+    pub(crate) fn get(&self, no: UserNo) -> &User {
+        &self.list[no as usize]
+    }
+
+    pub(crate) fn get_mut(&mut self, no: UserNo) -> &mut User {
+        &mut self.list[no as usize]
+    }
+
+    pub(crate) fn find(&self, id: &str) -> Option<UserNo> {
+        let same = |no: &UserNo| self.id(*no) == id.as_bytes();
+        self.index.find(xxh3_64(id.as_bytes()), same).copied()
+    }
+
+    pub(crate) fn find_or_add(&mut self, id: &str) -> UserNo {
+        if let Some(no) = self.find(id) {
+            return no;
+        }
+        let no = self.list.len() as UserNo;
+        let user = self.make_room(id.as_bytes());
+        grow_by_a_quarter(&mut self.list);
+        self.list.push(user);
+        self.put_in_index(no);
+        no
+    }
+
+    pub(crate) fn id(&self, no: UserNo) -> &[u8] {
+        let user = &self.list[no as usize];
+        &self.ids[user.id_at as usize..][..usize::from(user.id_len)]
+    }
+
+    /// Bytes held, for the operator.
+    pub(crate) fn bytes(&self) -> usize {
+        let past: usize = self.list.iter().map(|user| user.past.capacity()).sum();
+        let list = self.list.capacity() * size_of::<User>();
+        list + self.ids.capacity() + self.index.allocation_size() + past
+    }
+
+    fn make_room(&mut self, id: &[u8]) -> User {
+        let mut user = User::unseen();
+        user.id_at = u32::try_from(self.ids.len()).expect("ids of an account stay under 4 GiB");
+        user.id_len = u16::try_from(id.len()).expect("an id has at most 512 bytes");
+        if self.ids.capacity() - self.ids.len() < id.len() {
+            self.ids.reserve_exact((self.ids.len() / 4).max(id.len()));
+        }
+        self.ids.extend_from_slice(id);
+        user
+    }
+
+    fn put_in_index(&mut self, no: UserNo) {
+        let (list, ids) = (&self.list, &self.ids);
+        let hash = |no: &UserNo| {
+            let user = &list[*no as usize];
+            xxh3_64(&ids[user.id_at as usize..][..usize::from(user.id_len)])
+        };
+        self.index.insert_unique(hash(&no), no, hash);
+    }
+
+    /// A user of whom a record was read; the others may come in any order.
+    pub(crate) fn restored(&mut self, no: UserNo) -> &mut User {
+        while self.list.len() <= no as usize {
+            grow_by_a_quarter(&mut self.list);
+            self.list.push(User::unseen());
+        }
+        &mut self.list[no as usize]
+    }
+
+    /// Reads the record of a user's past.
+    pub(crate) fn unpack_past(&mut self, no: UserNo, bytes: &[u8]) -> Result<(), Malformed> {
+        let mut from = Unpacker(bytes);
+        let id = from.bytes()?;
+        let place = self.make_room(id);
+        let user = self.restored(no);
+        (user.id_at, user.id_len) = (place.id_at, place.id_len);
+        user.known_from = from.day()?;
+        user.signed_up = Timestamp(from.int()?);
+        user.newest = from.day()?;
+        let low = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
+        let high = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
+        user.bits = (u128::from(high) << 64) | u128::from(low);
+        user.past = from.0.to_vec();
+        user.past_written = true;
+        user.cells().try_for_each(|cell| cell.map(|_| ()))
+    }
+
+    pub(crate) fn pack_past(&self, no: UserNo, to: &mut Packer<'_>) {
+        let user = self.get(no);
+        to.bytes(self.id(no));
+        to.int(i64::from(user.known_from.0));
+        to.int(user.signed_up.0);
+        to.int(i64::from(user.newest.0));
+        to.0.extend_from_slice(&(user.bits as u64).to_le_bytes());
+        to.0.extend_from_slice(&((user.bits >> 64) as u64).to_le_bytes());
+        to.0.extend_from_slice(&user.past);
+    }
+
+    /// Makes the index, once every user was read. An error when one is missing.
+    pub(crate) fn index_all(&mut self) -> Result<(), Malformed> {
+        for no in 0..self.list.len() as UserNo {
+            if !self.list[no as usize].past_written {
+                return Err(Malformed);
+            }
+            self.put_in_index(no);
+        }
+        Ok(())
+    }
+}
+
+/// Doubling would leave a third of the memory of a large account unused.
+fn grow_by_a_quarter<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len() / 4 + 2);
+    }
+}
+
+impl User {
+    pub(crate) const NEVER: Day = Day(i32::MAX);
+    pub(crate) const NOT_SIGNED_UP: Timestamp = Timestamp(i64::MAX);
+    const NO_COUNTS: Counts = Counts {
+        day: Day(i32::MIN / 2),
+        events: 0,
+        key_actions: 0,
+    };
+
+    fn unseen() -> User {
+        User {
+            bits: 0,
+            newest: User::NO_COUNTS.day,
+            known_from: User::NEVER,
+            signed_up: User::NOT_SIGNED_UP,
+            id_at: 0,
+            id_len: 0,
+            past_dirty: false,
+            now_dirty: false,
+            past_written: false,
+            now_written: false,
+            today: User::NO_COUNTS,
+            session: None,
+            past: Vec::new(),
+        }
+    }
+
+    /// Activity of the 128 days up to `day`: bit k for `day` - k.
+    pub(crate) fn active_days(&self, day: Day) -> u128 {
+        let behind = day.since(self.newest);
+        match u32::try_from(behind) {
+            Ok(behind) => self.bits.checked_shl(behind).unwrap_or(0),
+            Err(_) => self.bits.checked_shr(behind.unsigned_abs()).unwrap_or(0),
+        }
+    }
+
+    /// Marks a day as active. Says whether it was not before.
+    pub(crate) fn set_active(&mut self, day: Day) -> bool {
+        let ahead = day.since(self.newest);
+        if ahead > 0 {
+            self.bits = self.bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
+            self.newest = day;
+        }
+        let bit = 1u128
+            .checked_shl(self.newest.since(day).unsigned_abs())
+            .unwrap_or(0);
+        let new = self.bits & bit == 0;
+        self.bits |= bit;
+        new && bit != 0
+    }
+
+    /// Counts events of a day and says how many qualifying ones the day has now.
+    pub(crate) fn count(&mut self, more: Counts) -> u32 {
+        if more.day > self.today.day {
+            self.fold();
+            self.today = Counts {
+                day: more.day,
+                events: 0,
+                key_actions: 0,
+            };
+        }
+        if more.day == self.today.day {
+            self.today.add(more);
+            self.now_dirty = true;
+            return self.today.events;
+        }
+        let mut cells = self.unpacked();
+        let counts = &mut cell_of(&mut cells, more.day).counts;
+        counts.add(more);
+        let events = counts.events;
+        self.repack(&cells);
+        events
+    }
+
+    /// Moves the counts of today into the past, because a newer day begins.
+    fn fold(&mut self) {
+        let today = self.today;
+        if today.events == 0 && today.key_actions == 0 {
+            return;
+        }
+        self.in_cell(today.day, |cell| cell.counts.add(today));
+    }
+
+    /// Changes the cell of a day; cheap for the newest one, which it nearly always is.
+    fn in_cell(&mut self, day: Day, change: impl FnOnce(&mut Cell)) {
+        self.past_dirty = true;
+        let newest = self.cells().next().and_then(Result::ok);
+        match newest {
+            Some(cell) if cell.counts.day > day => {
+                let mut cells = self.unpacked();
+                change(cell_of(&mut cells, day));
+                self.repack(&cells);
+            }
+            Some(cell) if cell.counts.day == day => {
+                let mut cell = cell.to_cell();
+                change(&mut cell);
+                let end = self.past.len() - newest_len(&self.past);
+                self.past.truncate(end);
+                cell.pack(&mut self.past);
+            }
+            _ => {
+                let mut cell = Cell::new(day);
+                change(&mut cell);
+                cell.pack(&mut self.past);
+            }
+        }
+    }
+
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    /// Every session that is kept, in the order of time.
+    pub(crate) fn sessions(&self) -> Vec<Session> {
+        let past = self.unpacked().into_iter().flat_map(|cell| cell.sessions);
+        past.chain(self.session).collect()
+    }
+
+    /// Takes in what an event did to the sessions.
+    pub(crate) fn put_sessions(&mut self, joined: &Joined) {
+        self.now_dirty = true;
+        match joined {
+            Joined::Extended(session) => self.session = Some(*session),
+            Joined::Begun(session) => {
+                if let Some(finished) = self.session.replace(*session) {
+                    self.in_cell(finished.day, |cell| cell.sessions.push(finished));
+                }
+            }
+            Joined::Rebuilt { removed, added } => {
+                let mut sessions = self.sessions();
+                sessions.retain(|session| !removed.contains(session));
+                sessions.extend_from_slice(added);
+                sessions.sort_unstable_by_key(|session| session.start);
+                self.session = sessions.pop();
+                let mut cells = self.unpacked();
+                cells.iter_mut().for_each(|cell| cell.sessions.clear());
+                for session in sessions {
+                    cell_of(&mut cells, session.day).sessions.push(session);
+                }
+                self.repack(&cells);
+            }
+        }
+    }
+
+    /// Calls `each` with the counts of each day of a window, and with each session that began in it.
+    pub(crate) fn window(
+        &self,
+        first: Day,
+        last: Day,
+        counts: &mut impl FnMut(Counts),
+        session: &mut impl FnMut(&Session),
+    ) {
+        let inside = |day: Day| day >= first && day <= last;
+        if inside(self.today.day) {
+            counts(self.today);
+        }
+        if let Some(newest) = self.session.as_ref().filter(|newest| inside(newest.day)) {
+            session(newest);
+        }
+        for cell in self.cells().filter_map(Result::ok) {
+            if cell.counts.day < first {
+                break;
+            }
+            if cell.counts.day <= last {
+                counts(cell.counts);
+                cell.sessions()
+                    .filter_map(Result::ok)
+                    .for_each(|past| session(&past));
+            }
+        }
+    }
+
+    /// The newest day that anything is known of.
+    pub(crate) fn newest_day(&self) -> Day {
+        self.today
+            .day
+            .max(self.session.map_or(self.today.day, |session| session.day))
+    }
+
+    /// Forgets the cells of days before `day`.
+    pub(crate) fn forget_before(&mut self, day: Day) {
+        let mut rest = Unpacker(&self.past);
+        while let Ok(cell) = PackedCell::read(&mut rest) {
+            if cell.counts.day >= day {
+                break;
+            }
+            self.past_dirty = true;
+            let kept = rest.0.len();
+            if kept == 0 {
+                self.past = Vec::new();
+                return;
+            }
+        }
+        if self.past_dirty {
+            let cells: Vec<Cell> = self
+                .unpacked()
+                .into_iter()
+                .filter(|cell| cell.counts.day >= day)
+                .collect();
+            self.repack(&cells);
+        }
+    }
+
+    /// The oldest day of the past, if there is any.
+    pub(crate) fn oldest_day(&self) -> Option<Day> {
+        let mut rest = Unpacker(&self.past);
+        PackedCell::read(&mut rest).ok().map(|cell| cell.counts.day)
+    }
+
+    pub(crate) fn pack_now(&self, to: &mut Packer<'_>) {
+        to.int(i64::from(self.today.day.0));
+        to.uint(u64::from(self.today.events));
+        to.uint(u64::from(self.today.key_actions));
+        to.uint(u64::from(self.active_days(self.today.day) & 1 == 1));
+        if let Some(session) = &self.session {
+            to.int(i64::from(session.day.since(self.today.day)));
+            session.pack(to);
+        }
+    }
+
+    pub(crate) fn unpack_now(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        let mut from = Unpacker(bytes);
+        let day = from.day()?;
+        let (events, key_actions) = (from.u32()?, from.u32()?);
+        self.today = Counts {
+            day,
+            events,
+            key_actions,
+        };
+        // The bit is set once the record of the past, which may come later, is there too.
+        self.now_dirty = from.uint()? == 1;
+        if !from.is_empty() {
+            let day = day.plus(i32::try_from(from.int()?).map_err(|_| Malformed)?);
+            self.session = Some(Session::unpack(day, &mut from)?);
+        }
+        self.now_written = true;
+        Ok(())
+    }
+
+    /// Puts the two records of a user together, once both were read.
+    pub(crate) fn restored(&mut self) {
+        if std::mem::take(&mut self.now_dirty) {
+            self.set_active(self.today.day);
+        }
+        self.past_dirty = false;
+    }
+
+    /// Cells, newest first.
+    fn cells(&self) -> impl Iterator<Item = Result<PackedCell<'_>, Malformed>> {
+        let mut rest = &self.past[..];
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let (before, newest) = rest.split_at(rest.len().saturating_sub(newest_len(rest)));
+            rest = before;
+            Some(PackedCell::read(&mut Unpacker(newest)))
+        })
+    }
+
+    /// Cells, oldest first.
+    fn unpacked(&self) -> Vec<Cell> {
+        let newest_first = self
+            .cells()
+            .filter_map(Result::ok)
+            .map(|cell| cell.to_cell());
+        let mut cells: Vec<Cell> = newest_first.collect();
+        cells.reverse();
+        cells
+    }
+
+    fn repack(&mut self, cells: &[Cell]) {
+        self.past_dirty = true;
+        let mut past = Vec::new();
+        cells
+            .iter()
+            .filter(|cell| !cell.is_empty())
+            .for_each(|cell| cell.pack(&mut past));
+        past.shrink_to_fit();
+        self.past = past;
+    }
+}
+
+impl Counts {
+    fn add(&mut self, more: Counts) {
+        self.events = self.events.saturating_add(more.events);
+        self.key_actions = self.key_actions.saturating_add(more.key_actions);
+    }
+}
+
+/// The cell of a day, made in its place where there is none.
+fn cell_of(cells: &mut Vec<Cell>, day: Day) -> &mut Cell {
+    let place = cells.partition_point(|cell| cell.counts.day < day);
+    if cells.get(place).is_none_or(|cell| cell.counts.day != day) {
+        cells.insert(place, Cell::new(day));
+    }
+    &mut cells[place]
+}
+
+impl Cell {
+    fn new(day: Day) -> Cell {
+        let counts = Counts {
+            day,
+            events: 0,
+            key_actions: 0,
+        };
+        Cell {
+            counts,
+            sessions: Vec::new(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.counts.events == 0 && self.counts.key_actions == 0 && self.sessions.is_empty()
+    }
+
+    /// A cell ends with its own length, so that the newest one is found from the end.
+    fn pack(&self, past: &mut Vec<u8>) {
+        let start = past.len();
+        let mut to = Packer(past);
+        to.int(i64::from(self.counts.day.0));
+        to.uint(u64::from(self.counts.events));
+        to.uint(u64::from(self.counts.key_actions));
+        to.uint(self.sessions.len() as u64);
+        self.sessions
+            .iter()
+            .for_each(|session| session.pack(&mut to));
+        let len = u16::try_from(past.len() - start + 2).expect("a day has at most 2 000 sessions");
+        past.extend_from_slice(&len.to_le_bytes());
+    }
+}
+
+/// The length of the last cell, with its length.
+fn newest_len(past: &[u8]) -> usize {
+    match past.last_chunk::<2>() {
+        Some(len) => usize::from(u16::from_le_bytes(*len)).clamp(2, past.len()),
+        None => past.len(),
+    }
+}
+
+/// A cell as it lies in the past.
+struct PackedCell<'a> {
+    counts: Counts,
+    sessions: u64,
+    packed: Unpacker<'a>,
+}
+
+impl<'a> PackedCell<'a> {
+    fn read(from: &mut Unpacker<'a>) -> Result<PackedCell<'a>, Malformed> {
+        let day = from.day()?;
+        let (events, key_actions) = (from.u32()?, from.u32()?);
+        let sessions = from.uint()?;
+        let packed = *from;
+        let counts = Counts {
+            day,
+            events,
+            key_actions,
+        };
+        let cell = PackedCell {
+            counts,
+            sessions,
+            packed,
+        };
+        for _ in 0..sessions {
+            Session::unpack(day, from)?;
+        }
+        from.take(2)?;
+        Ok(cell)
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = Result<Session, Malformed>> + use<'a> {
+        let (day, mut packed) = (self.counts.day, self.packed);
+        (0..self.sessions).map(move |_| Session::unpack(day, &mut packed))
+    }
+
+    fn to_cell(&self) -> Cell {
+        let sessions = self.sessions().filter_map(Result::ok).collect();
+        Cell {
+            counts: self.counts,
+            sessions,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn counts(day: i32, events: u32) -> Counts {
+        Counts {
+            day: Day(day),
+            events,
+            key_actions: events / 2,
+        }
+    }
+
+    #[test]
+    fn a_user_is_found_by_id() {
+        let mut users = Users::default();
+        let ids: Vec<String> = (0..1000).map(|n| format!("user {n}")).collect();
+        for (no, id) in ids.iter().enumerate() {
+            assert_eq!(users.find_or_add(id), no as UserNo);
+        }
+        for (no, id) in ids.iter().enumerate() {
+            assert_eq!(users.find(id), Some(no as UserNo));
+        }
+        assert_eq!(users.find("user 1000"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn days_are_kept_whatever_their_order(
+            days in prop::collection::vec((19_000i32..19_120, 1u32..5), 1..80),
+        ) {
+            let mut user = User::unseen();
+            let mut expected: BTreeMap<i32, u32> = BTreeMap::new();
+            for (day, events) in days {
+                *expected.entry(day).or_default() += events;
+                prop_assert_eq!(user.count(counts(day, events)), expected[&day]);
+                user.set_active(Day(day));
+            }
+            let mut seen = BTreeMap::new();
+            let (first, last) = (Day(0), Day(30_000));
+            let mut add = |counts: Counts| *seen.entry(counts.day.0).or_default() += counts.events;
+            user.window(first, last, &mut add, &mut |_| {});
+            prop_assert_eq!(&seen, &expected);
+            let bits = user.active_days(Day(19_120));
+            let active: BTreeSet<i32> =
+                (0..121).filter(|k| bits >> k & 1 == 1).map(|k| 19_120 - k).collect();
+            prop_assert_eq!(active, expected.keys().copied().collect());
+        }
+
+        #[test]
+        fn a_user_comes_back_from_its_two_records(
+            days in prop::collection::vec((19_000i32..19_040, 1u32..5), 1..30),
+        ) {
+            let mut users = Users::default();
+            let no = users.find_or_add("ada");
+            for (day, events) in days {
+                let user = users.get_mut(no);
+                user.count(counts(day, events));
+                user.set_active(Day(day));
+                let at = i64::from(day) * 86_400_000;
+                let session =
+                    Session { day: Day(day), start: at, last: at + 5, end: at + 9, continued: false };
+                if user.session().is_none_or(|newest| newest.start < at) {
+                    user.put_sessions(&Joined::Begun(session));
+                }
+            }
+            let (mut past, mut now) = (Vec::new(), Vec::new());
+            users.pack_past(no, &mut Packer(&mut past));
+            users.get(no).pack_now(&mut Packer(&mut now));
+            let mut back = Users::default();
+            back.restored(no).unpack_now(&now).unwrap();
+            back.unpack_past(no, &past).unwrap();
+            back.index_all().unwrap();
+            back.get_mut(no).restored();
+            let mut expected = users.get(no).clone();
+            (expected.past_dirty, expected.now_dirty) = (false, false);
+            (expected.past_written, expected.now_written) = (true, true);
+            prop_assert_eq!(back.get(no), &expected);
+            prop_assert_eq!(back.find("ada"), Some(no));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! How long sessions of the last 7 days lasted: from the first event to the latest end of one.
+//!
+//! Percentiles come from an HDR histogram (milliseconds, 3 significant digits, nearest rank), so those of
+//! a group are those of all its sessions; the mean comes from exact sums. A session of one event without a
+//! duration counts, with 0.
+
+use mainstay_model::{Info, Levels, Parts, Unit};
+
+use crate::metrics::{Metric, tell};
+use crate::view::View;
+
+pub(in crate::metrics) static SESSION_DURATION_P50: Metric = Metric {
+    info: Info {
+        id: "session_duration_p50",
+        unit: Unit::Seconds,
+        levels: Levels::AccountAndGroup,
+        help: "Median duration of the sessions of 7 days, to 3 significant digits.",
+        headline: true,
+    },
+    read: durations,
+    tell: |parts, _| tell::percentile(parts, 50),
+};
+
+pub(in crate::metrics) static SESSION_DURATION_P90: Metric = Metric {
+    info: Info {
+        id: "session_duration_p90",
+        unit: Unit::Seconds,
+        levels: Levels::AccountAndGroup,
+        help: "90th percentile of the durations of the sessions of 7 days, to 3 significant digits.",
+        headline: false,
+    },
+    read: durations,
+    tell: |parts, _| tell::percentile(parts, 90),
+};
+
+pub(in crate::metrics) static SESSION_DURATION_MEAN: Metric = Metric {
+    info: Info {
+        id: "session_duration_mean",
+        unit: Unit::Seconds,
+        levels: Levels::AccountAndGroup,
+        help: "Mean duration of the sessions of 7 days.",
+        headline: false,
+    },
+    read: sum_and_number,
+    tell: tell::mean_seconds,
+};
+
+fn durations(view: &View<'_>) -> Parts {
+    Parts::Spread(view.scan().durations.clone())
+}
+
+fn sum_and_number(view: &View<'_>) -> Parts {
+    Parts::ratio(view.session_ms(7), view.sum(7, |row| row.sessions))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::story::*;
+
+    #[test]
+    fn percentiles_go_by_rank_and_the_mean_by_sums() {
+        let mut story = Story::default();
+        for (user, seconds) in [("ada", 1), ("bob", 2), ("cyd", 9)] {
+            story.spent(user, day(0, 9), seconds * 1000);
+        }
+        assert_eq!(story.tells("session_duration_p50", 0), "2s");
+        assert_eq!(story.tells("session_duration_p90", 6), "9.001s");
+        assert_eq!(story.tells("session_duration_mean", 0), "4s");
+        assert_eq!(story.tells("session_duration_mean", 7), "null");
+    }
+}
