@@ -125,7 +125,7 @@ pub struct AccountFields<'a> {
     pub renewal_at: Field<Timestamp>,
     /// The account that it belongs to.
     pub parent: Field<Cow<'a, str>>,
-    /// Named traits of the company's own, in the order given; an empty list keeps what was there.
+    /// Named traits of the company's own, by rising name, each once; an empty list keeps what was there.
     pub traits: Vec<(Cow<'a, str>, Field<Cow<'a, str>>)>,
 }
 
@@ -134,7 +134,7 @@ pub struct AccountFields<'a> {
 pub struct UserFields<'a> {
     /// The user's role in the account.
     pub role: Field<Cow<'a, str>>,
-    /// Named traits of the company's own, in the order given.
+    /// Named traits of the company's own, by rising name, each once.
     pub traits: Vec<(Cow<'a, str>, Field<Cow<'a, str>>)>,
 }
 

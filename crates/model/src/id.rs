@@ -22,6 +22,12 @@ impl<'a> Id<'a> {
         (fits && !blank).then_some(Id(text))
     }
 
+    /// The text of the id, borrowed where it was.
+    #[must_use]
+    pub fn into_text(self) -> Cow<'a, str> {
+        self.0
+    }
+
     /// The id as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,0 +1,17 @@
+//! Output records: words in, bytes out.
+//!
+//! One JSON object per record, the same on a topic and in a file. The bytes are a function of the values
+//! alone, so a record that is made again is the same record. Nothing here chooses: which metrics a record
+//! carries is decided by the list that the writer is handed.
+
+mod account;
+mod dead_letter;
+mod write;
+
+pub use account::{account_daily, account_daily_key, account_metrics};
+pub use dead_letter::{
+    Header, Letter, MAX_HOPS, dead_letter, dead_letter_line, hops, original_headers,
+};
+
+/// The version of the shape of the records; it rises when a reader would have to change.
+pub const SCHEMA_VERSION: u32 = 1;

@@ -1,0 +1,273 @@
+//! Schemas of what comes in and what goes out: JSON Schema (draft 2020-12) and one AsyncAPI document.
+//!
+//! They are made from the declarations that readers and writers use: the objects of the formats, and the
+//! list of metrics. So a metric or a field that is added is in the schema at once.
+
+use mainstay_model::{Code, Info, Unit};
+use serde_json::{Map, Value, json};
+
+use crate::formats::native;
+use crate::records::SCHEMA_VERSION;
+
+/// A published schema.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schema {
+    /// The name of the topic without prefix, or of the input format.
+    pub name: &'static str,
+    /// Whether it is of something that comes in.
+    pub input: bool,
+    /// One sentence about it.
+    pub about: &'static str,
+    /// The JSON Schema.
+    pub json: Value,
+}
+
+/// All schemas, inputs first. `infos` are the metrics that records carry.
+#[must_use]
+pub fn schemas(infos: &[&Info]) -> Vec<Schema> {
+    let all = [
+        (
+            "native",
+            true,
+            "An event in the native format.",
+            native::schema(),
+        ),
+        (
+            "account-metrics",
+            false,
+            "Newest rolling values of an account; keyed by the account.",
+            account_metrics(infos),
+        ),
+        (
+            "account-daily",
+            false,
+            "Final values of an account for a closed day; the key is a JSON list of account and date.",
+            account_daily(infos),
+        ),
+        (
+            "dead-letter",
+            false,
+            "A record that could not be applied, as a line of a file; on the topic it is the original \
+             record, and what stands here stands in headers.",
+            dead_letter(),
+        ),
+    ];
+    all.map(|(name, input, about, json)| Schema {
+        name,
+        input,
+        about,
+        json: titled(name, about, json),
+    })
+    .into()
+}
+
+/// The AsyncAPI 3 document of the topics, whose names begin with `prefix`.
+#[must_use]
+pub fn asyncapi(infos: &[&Info], prefix: &str, version: &str) -> Value {
+    let mut channels = Map::new();
+    let mut operations = Map::new();
+    let mut messages = Map::new();
+    for schema in schemas(infos) {
+        let name = schema.name;
+        let address = match schema.input {
+            true => Value::Null,
+            false => json!(format!("{prefix}{name}")),
+        };
+        let action = if schema.input { "receive" } else { "send" };
+        channels.insert(
+            name.to_owned(),
+            json!({
+                "address": address,
+                "description": schema.about,
+                "messages": { name: { "$ref": format!("#/components/messages/{name}") } },
+            }),
+        );
+        operations.insert(
+            format!("{action}-{name}"),
+            json!({
+                "action": action,
+                "channel": { "$ref": format!("#/channels/{name}") },
+            }),
+        );
+        messages.insert(
+            name.to_owned(),
+            json!({
+                "name": name,
+                "contentType": "application/json",
+                "payload": {
+                    "schemaFormat": "application/schema+json;version=draft-2020-12",
+                    "schema": schema.json,
+                },
+            }),
+        );
+    }
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Mainstay",
+            "version": version,
+            "description": "Product events in, customer metrics out. Readers use isolation.level=read_committed.",
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": { "messages": messages },
+    })
+}
+
+fn titled(name: &str, about: &str, mut schema: Value) -> Value {
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!(name);
+    schema["description"] = json!(about);
+    schema
+}
+
+fn account_daily(infos: &[&Info]) -> Value {
+    let mut schema = record(vec![
+        ("account_id", text("Whose values.")),
+        ("date", date("The closed day, in the account's time zone.")),
+        (
+            "revision",
+            json!({ "type": "integer", "minimum": 0, "description": "0 at first; each correction is one more." }),
+        ),
+        ("as_of", instant("The day's end, plus lateness.")),
+        ("currency", text("ISO 4217; what money is told in.")),
+        ("metrics", metrics(infos, true)),
+        ("features", features()),
+    ]);
+    let mut old = metrics(infos, false);
+    old["description"] = json!("On a correction: the old values of what changed.");
+    schema["properties"]["corrects"] = old;
+    schema
+}
+
+fn account_metrics(infos: &[&Info]) -> Value {
+    record(vec![
+        ("account_id", text("Whose values.")),
+        ("as_of", instant("The newest event time that they count.")),
+        (
+            "partial",
+            truth(
+                "Made while records were waiting to be read: values will move without anything happening.",
+            ),
+        ),
+        (
+            "data_stale",
+            truth("The inputs have been silent: values may be old."),
+        ),
+        ("currency", text("ISO 4217; what money is told in.")),
+        ("metrics", metrics(infos, true)),
+        ("features", features()),
+    ])
+}
+
+fn dead_letter() -> Value {
+    let base64 = |help: &str| json!({ "type": ["string", "null"], "contentEncoding": "base64", "description": help });
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+    let header = json!({
+        "type": "object",
+        "properties": { "name": { "type": "string" }, "value_base64": base64("Its bytes; null when it had none.") },
+        "required": ["name", "value_base64"],
+        "additionalProperties": false,
+    });
+    let count = |help: &str| json!({ "type": "integer", "minimum": 0, "description": help });
+    let required = vec![
+        (
+            "code",
+            json!({ "enum": codes, "description": "Why, in one word." }),
+        ),
+        ("message", text("Why, in words, and where the record lies.")),
+        ("topic", text("The topic, or the file.")),
+        (
+            "partition",
+            json!({ "type": "integer", "description": "The partition; 0 for a file." }),
+        ),
+        (
+            "offset",
+            json!({ "type": "integer", "description": "The offset; the line, from 0, for a file." }),
+        ),
+        (
+            "value_base64",
+            base64("The original bytes, or their start."),
+        ),
+        (
+            "headers",
+            json!({ "type": "array", "items": header, "description": "The original headers." }),
+        ),
+    ];
+    let mut schema = object(required, true);
+    schema["properties"]["field"] = text("The field that was wrong.");
+    schema["properties"]["key_base64"] = base64("The original key.");
+    schema["properties"]["length"] =
+        count("The length of the original bytes, where they were cut.");
+    schema["properties"]["sha256"] = text("The hash of the original bytes, where they were cut.");
+    schema["properties"]["headers_dropped"] =
+        count("How many of the original headers did not fit.");
+    schema
+}
+
+fn record(mut fields: Vec<(&str, Value)>) -> Value {
+    fields.insert(0, ("schema_version", json!({ "const": SCHEMA_VERSION })));
+    object(fields, true)
+}
+
+fn object(fields: Vec<(&str, Value)>, required: bool) -> Value {
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let required = if required { names } else { Vec::new() };
+    let properties: Map<String, Value> = fields
+        .into_iter()
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .collect();
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+fn metrics(infos: &[&Info], required: bool) -> Value {
+    let fields = infos.iter().map(|info| (info.id, metric(info))).collect();
+    let mut schema = object(fields, required);
+    schema["description"] = json!("Values by id; null where a value is not defined.");
+    schema
+}
+
+/// The schema of a metric's value. Every one may be null: undefined.
+fn metric(info: &Info) -> Value {
+    let mut schema = match info.unit {
+        Unit::Count | Unit::Days => json!({ "type": ["integer", "null"] }),
+        Unit::Mean | Unit::Ratio | Unit::Seconds => json!({ "type": ["number", "null"] }),
+        Unit::Date => json!({ "type": ["string", "null"], "format": "date" }),
+        Unit::Histogram => json!({
+            "type": ["array", "null"],
+            "items": { "type": "integer", "minimum": 0 },
+        }),
+    };
+    schema["description"] = json!(info.help);
+    schema
+}
+
+fn features() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": { "type": "object" },
+        "description": "Values of each tracked feature.",
+    })
+}
+
+fn text(help: &str) -> Value {
+    json!({ "type": "string", "description": help })
+}
+
+fn truth(help: &str) -> Value {
+    json!({ "type": "boolean", "description": help })
+}
+
+fn date(help: &str) -> Value {
+    json!({ "type": "string", "format": "date", "description": help })
+}
+
+fn instant(help: &str) -> Value {
+    json!({ "type": "string", "format": "date-time", "description": help })
+}
