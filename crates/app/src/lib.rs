@@ -2,4 +2,8 @@
 //!
 //! Everything that knows both the outside and the core lives here, and nothing else does.
 
+pub mod cli;
+mod commands;
 pub mod config;
+pub mod exit;
+mod logging;

@@ -1,2 +1,7 @@
 //! The binary `mainstay`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mainstay::cli::main()
+}

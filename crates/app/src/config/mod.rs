@@ -231,7 +231,8 @@ fn part<'a>(table: &'a Table, name: &str) -> Option<&'a Node> {
 /// The path of a key that was written in the wrong section, or in none.
 fn path_ending_in(name: &str) -> Option<String> {
     let ending = format!(".{name}");
-    paths().into_iter().find(|path| path.ends_with(&ending))
+    let mut paths = paths().into_iter();
+    paths.find(|path| path == name || path.ends_with(&ending))
 }
 
 #[cfg(test)]

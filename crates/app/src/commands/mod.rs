@@ -1,0 +1,4 @@
+//! The commands, a file for each: its arguments, and what it does with them.
+
+pub(crate) mod check;
+pub(crate) mod completions;
