@@ -263,3 +263,6 @@ impl Restoring {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

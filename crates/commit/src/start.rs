@@ -379,3 +379,6 @@ fn there(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,20 @@
 //!
 //! The machine knows no bytes, offsets or topics, no thread and no clock.
 
-use crate::{Do, Happened, Millis};
+mod doubt;
+mod producer;
+mod shards;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use self::doubt::Verdict;
+use self::producer::{Next, Producer};
+use self::shards::Shards;
+use crate::{
+    Alarm, Call, Do, Dropped, Exit, Failure, Happened, Millis, ReadBack, ShardNo, SliceToken,
+};
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +53,6 @@ pub struct Limits {
     pub revoke_ms: u64,
     /// A shutdown, up to leaving the group.
     pub shutdown_ms: u64,
-    /// Fenced twice within this: two processes share an id.
-    pub fenced_twice_ms: u64,
-    /// Aborts in a row after which a shard is restored.
-    pub aborts: u32,
 }
 
 impl Default for Limits {
@@ -51,33 +60,307 @@ impl Default for Limits {
         Limits {
             revoke_ms: 5_000,
             shutdown_ms: 7_000,
-            fenced_twice_ms: 60_000,
-            aborts: 3,
         }
     }
 }
+
+/// Aborts in a row after which a shard is restored.
+const ABORTS: u32 = 3;
 
 /// One process: its shards, its transaction, its place in the group.
 #[derive(Clone, Debug)]
 pub struct Machine {
     limits: Limits,
+    shards: Shards,
+    producer: Producer,
+    /// How often the group metadata was renewed.
+    renewals: u64,
+    /// The revoke callback that waits for us.
+    revoke: Option<Revoke>,
+    ending: Option<Ending>,
+    over: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Revoke {
+    shards: BTreeSet<ShardNo>,
+    deadline: Millis,
+}
+
+#[derive(Clone, Debug)]
+struct Ending {
+    exit: Exit,
+    deadline: Millis,
+    leaving: bool,
 }
 
 impl Machine {
     /// A process that has not begun.
     #[must_use]
     pub fn new(limits: Limits) -> Machine {
-        Machine { limits }
+        Machine {
+            limits,
+            shards: Shards::default(),
+            producer: Producer::new(),
+            renewals: 0,
+            revoke: None,
+            ending: None,
+            over: false,
+        }
     }
 
     /// Takes what happened at `now` and appends what is to be done.
+    ///
+    /// # Panics
+    /// When the driver breaks the protocol above: an answer without its call, a slice out of turn.
     pub fn step(&mut self, now: Millis, happened: Happened, out: &mut Vec<Do>) {
-        let _ = (now, happened, out, self.limits);
+        if self.over {
+            return;
+        }
+        self.take(now, happened, out);
+        self.keep_deadlines(now, out);
+        self.go_on(out);
     }
 
     /// When the machine wants a [`Happened::Tick`], if nothing else happens before.
     #[must_use]
     pub fn due(&self) -> Option<Millis> {
-        None
+        let revoke = self.revoke.as_ref().map(|revoke| revoke.deadline);
+        let ending = self.ending.as_ref().filter(|ending| !ending.leaving);
+        revoke
+            .into_iter()
+            .chain(ending.map(|ending| ending.deadline))
+            .min()
+    }
+
+    fn take(&mut self, now: Millis, happened: Happened, out: &mut Vec<Do>) {
+        match happened {
+            Happened::Started => out.push(Do::Call(self.producer.start())),
+            Happened::Assigned(shards) => self.assigned(&shards),
+            Happened::Revoked(shards) => self.revoked(now, shards, out),
+            Happened::Lost(shards) => self.lost(now, shards, out),
+            Happened::Restored { shard, lease, at } => self.shards.restored(shard, lease, at, out),
+            Happened::Refused { shard, lease } => {
+                if self.shards.alive(shard, lease, out) {
+                    self.shards.drop(shard, Dropped::Shutdown, out);
+                    self.end(now, Exit::Refused(shard), out);
+                }
+            }
+            Happened::Sliced(slice) => self.shards.sliced(slice, out),
+            Happened::Stopped { shard, lease, last } => {
+                if let Some(slice) = last {
+                    self.shards.sliced(slice, out);
+                }
+                self.shards.stopped(shard, lease, out);
+            }
+            Happened::Panicked { shard, lease } => {
+                if self.shards.alive(shard, lease, out) {
+                    // It is still ours, so a transaction that has a slice of it may go on.
+                    self.shards.drop_to_restore(shard, Dropped::Panicked, out);
+                }
+            }
+            Happened::Done => {
+                let next = self.producer.done(self.renewals);
+                self.follow(next, out);
+            }
+            Happened::Failed(failure) => self.failed(now, failure, out),
+            Happened::ReadBack(answers) => self.settle(&answers, out),
+            Happened::Tick => {}
+            Happened::Shutdown => self.end(now, Exit::Done, out),
+            Happened::Left => {
+                if let Some(ending) = &self.ending {
+                    let exit = ending.exit;
+                    self.exit(exit, out);
+                }
+            }
+        }
+    }
+
+    fn assigned(&mut self, shards: &[ShardNo]) {
+        self.renewals += 1;
+        if self.ending.is_none() {
+            for &shard in shards {
+                self.shards.assign(shard);
+            }
+        }
+    }
+
+    /// One deadline for all of it: stop, close, commit what is under way, commit theirs, drop.
+    fn revoked(&mut self, now: Millis, shards: Vec<ShardNo>, out: &mut Vec<Do>) {
+        self.renewals += 1;
+        for &shard in &shards {
+            self.shards.stop(shard, Dropped::Revoked, out);
+        }
+        self.revoke = Some(Revoke {
+            shards: shards.into_iter().collect(),
+            deadline: now.plus(self.limits.revoke_ms),
+        });
+    }
+
+    fn lost(&mut self, now: Millis, shards: Vec<ShardNo>, out: &mut Vec<Do>) {
+        for &shard in &shards {
+            self.give_up(shard, Dropped::Lost, out);
+        }
+        self.revoke = Some(Revoke {
+            shards: shards.into_iter().collect(),
+            deadline: now,
+        });
+    }
+
+    /// A shard is no longer ours, whatever of it is not committed.
+    fn give_up(&mut self, shard: ShardNo, why: Dropped, out: &mut Vec<Do>) -> bool {
+        self.producer.spoil(shard);
+        self.shards.drop(shard, why, out)
+    }
+
+    fn failed(&mut self, now: Millis, failure: Failure, out: &mut Vec<Do>) {
+        let next = self.producer.failed(now, self.renewals, failure);
+        self.follow(next, out);
+    }
+
+    fn follow(&mut self, next: Next, out: &mut Vec<Do>) {
+        match next {
+            Next::Call(call) => out.push(Do::Call(call)),
+            Next::Committed(slices) => self.shards.committed(&slices, out),
+            Next::Aborted { slices, counted } => {
+                if counted {
+                    self.aborted(&slices, out);
+                }
+            }
+            Next::Doubt(slices) => self.ask(&slices, out),
+            Next::Fenced(call) => out.extend([Do::Alarm(Alarm::Fenced), Do::Call(call)]),
+            Next::SharedId => self.exit(Exit::SharedId, out),
+            Next::NoProducer => self.exit(Exit::NoProducer, out),
+        }
+    }
+
+    fn aborted(&mut self, slices: &[SliceToken], out: &mut Vec<Do>) {
+        for slice in slices {
+            if self.shards.aborted(slice) >= ABORTS {
+                out.push(Do::Alarm(Alarm::ThreeAborts(slice.shard)));
+                self.shards
+                    .drop_to_restore(slice.shard, Dropped::ThreeAborts, out);
+            }
+        }
+    }
+
+    fn ask(&mut self, slices: &[SliceToken], out: &mut Vec<Do>) {
+        let ours = self.shards.still_ours(slices);
+        if ours.is_empty() {
+            self.producer.settled();
+            return;
+        }
+        let shards = ours.iter().map(|slice| slice.shard).collect();
+        out.push(Do::Call(Call::ReadBack(shards)));
+    }
+
+    /// The group's offsets say what became of the commit in doubt.
+    fn settle(&mut self, answers: &[ReadBack], out: &mut Vec<Do>) {
+        let taken = self.producer.settled();
+        let ours = self.shards.still_ours(&taken);
+        let marks = |slice: &SliceToken| {
+            let (before, after) = self.shards.before_and_after(slice)?;
+            Some((slice.shard, before, after))
+        };
+        let asked: Vec<_> = ours.iter().filter_map(marks).collect();
+        let verdicts = doubt::judge(&asked, answers);
+        for slice in &ours {
+            match verdicts.get(&slice.shard) {
+                Some(Verdict::Committed) => self.shards.committed(&[*slice], out),
+                Some(Verdict::Nothing) => self.aborted(&[*slice], out),
+                Some(Verdict::Strange) | None => {
+                    out.push(Do::Alarm(Alarm::Doubt {
+                        shard: slice.shard,
+                        epoch: slice.epoch,
+                    }));
+                    self.shards
+                        .drop_to_restore(slice.shard, Dropped::Doubt, out);
+                }
+            }
+        }
+    }
+
+    /// Stops in good order.
+    fn end(&mut self, now: Millis, exit: Exit, out: &mut Vec<Do>) {
+        if self.ending.is_some() {
+            return;
+        }
+        for shard in self.shards.numbers() {
+            self.shards.stop(shard, Dropped::Shutdown, out);
+        }
+        self.ending = Some(Ending {
+            exit,
+            deadline: now.plus(self.limits.shutdown_ms),
+            leaving: false,
+        });
+    }
+
+    fn exit(&mut self, exit: Exit, out: &mut Vec<Do>) {
+        self.over = true;
+        out.push(Do::Exit(exit));
+    }
+
+    fn keep_deadlines(&mut self, now: Millis, out: &mut Vec<Do>) {
+        if let Some(revoke) = &self.revoke
+            && revoke.deadline <= now
+        {
+            let late: Vec<_> = revoke.shards.iter().copied().collect();
+            let late = self.give_up_all(&late, Dropped::Revoked, out);
+            if !late.is_empty() {
+                out.push(Do::Alarm(Alarm::RevokeDeadline(late)));
+            }
+        }
+        if let Some(ending) = &self.ending
+            && ending.deadline <= now
+            && !ending.leaving
+            && !self
+                .give_up_all(&self.shards.numbers(), Dropped::Shutdown, out)
+                .is_empty()
+        {
+            out.push(Do::Alarm(Alarm::ShutdownDeadline));
+        }
+    }
+
+    fn give_up_all(&mut self, shards: &[ShardNo], why: Dropped, out: &mut Vec<Do>) -> Vec<ShardNo> {
+        let mut given_up = shards.to_vec();
+        given_up.retain(|&shard| self.give_up(shard, why, out));
+        given_up
+    }
+
+    /// Whatever can go on after this step, goes on.
+    fn go_on(&mut self, out: &mut Vec<Do>) {
+        if self.over {
+            return;
+        }
+        let why = match &self.revoke {
+            Some(_) => Dropped::Revoked,
+            None => Dropped::Shutdown,
+        };
+        self.shards.drop_finished(why, out);
+        if self.revoke.as_ref().is_some_and(|revoke| self.gone(revoke)) {
+            self.revoke = None;
+            out.push(Do::AckRevoke);
+        }
+        self.shards.restore(|shard| self.producer.holds(shard), out);
+        if self.producer.may_begin(self.renewals) {
+            let slices = self.shards.oldest();
+            if !slices.is_empty() {
+                out.push(Do::Call(self.producer.begin(slices)));
+            }
+        }
+        if let Some(ending) = &mut self.ending
+            && !ending.leaving
+            && self.shards.is_empty()
+        {
+            ending.leaving = true;
+            out.push(Do::Leave);
+        }
+    }
+
+    fn gone(&self, revoke: &Revoke) -> bool {
+        !revoke
+            .shards
+            .iter()
+            .any(|&shard| self.shards.contains(shard))
     }
 }
