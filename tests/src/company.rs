@@ -1,8 +1,9 @@
 //! What is fed in a test, and the oracle's truth about it.
 
-use mainstay_engine::Settings;
 use mainstay_model::Timestamp;
+use mainstay_testkit::history::{self, Limits};
 use mainstay_testkit::oracle::{Fate, Oracle, Truth};
+use serde_json::Value;
 
 use crate::deployment::SHARDS;
 use crate::murmur2;
@@ -31,13 +32,25 @@ pub struct Company {
 const DAY_MS: i64 = 24 * 3_600_000;
 
 impl Company {
-    /// The truth about lines that are fed in this order, when the config says nothing about facts.
+    /// A company with many small accounts around which everything happens that is hard: borders of days in
+    /// several zones, late and early events, duplicates, conflicts, bad records.
+    ///
+    /// # Panics
+    /// Never: such histories have events that count.
+    #[must_use]
+    pub fn eventful(seed: u64) -> Company {
+        let mut lines: Vec<Line> = (0..HISTORIES).flat_map(|n| one_history(seed, n)).collect();
+        lines.sort_by_key(|line| line.arrival_ms);
+        Company::of(lines)
+    }
+
+    /// The truth about lines that are fed in this order.
     ///
     /// # Panics
     /// When not one of them counts.
     #[must_use]
     pub fn of(mut lines: Vec<Line>) -> Company {
-        let settings = Settings::default();
+        let settings = history::settings();
         let lateness_ms = settings.lateness_ms;
         let mut oracle = Oracle::sharded(settings, shard_of);
         let mut refused = take(&mut oracle, &lines);
@@ -58,6 +71,45 @@ impl Company {
     pub fn halves(&self) -> (&[Line], &[Line]) {
         self.lines.split_at(self.lines.len() / 2)
     }
+}
+
+const HISTORIES: u64 = 40;
+const STEPS: usize = 150;
+
+/// The lines of one history, with accounts of its own, as its services would key and send them.
+fn one_history(seed: u64, n: u64) -> Vec<Line> {
+    let limits = Limits {
+        beyond_horizon: false,
+    };
+    let steps = history::steps(seed * HISTORIES + n, STEPS);
+    let mut arrival_ms = 0;
+    let lines = history::lines(&steps, limits).into_iter().map(|text| {
+        let text = move_to_own_account(text, n);
+        let event: Value = serde_json::from_str(&text).unwrap_or_default();
+        arrival_ms = received_ms(&event).unwrap_or(arrival_ms);
+        Line {
+            account: event["account_id"].as_str().unwrap_or("nobody").to_owned(),
+            arrival_ms,
+            value: text.into_bytes(),
+        }
+    });
+    lines.collect()
+}
+
+/// Done on the text, so that what is bad about a line stays bad; a blank account stays blank.
+fn move_to_own_account(text: String, n: u64) -> String {
+    const FIELD: &str = r#""account_id":""#;
+    match text.contains(r#""account_id":"  ""#) {
+        true => text,
+        false => text.replace(FIELD, &format!("{FIELD}{n} ")),
+    }
+}
+
+fn received_ms(event: &Value) -> Option<i64> {
+    let text = event["received_at"].as_str()?;
+    chrono::DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|at| at.timestamp_millis())
 }
 
 fn shard_of(account: &str) -> u32 {
@@ -92,4 +144,26 @@ fn closers(at: Timestamp) -> Vec<Line> {
         }
     };
     (0..SHARDS.unsigned_abs()).map(closer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_has_much_to_tell_and_something_to_refuse() {
+        let company = Company::eventful(1);
+        let mut accounts = [0; SHARDS as usize];
+        for account in company.truth.accounts.keys() {
+            accounts[shard_of(account) as usize] += 1;
+        }
+        assert!(accounts.iter().all(|count| *count > 20), "{accounts:?}");
+        assert!(company.refused.len() > 100, "{}", company.refused.len());
+    }
+
+    #[test]
+    fn records_arrive_in_the_order_in_which_they_are_fed() {
+        let company = Company::eventful(2);
+        assert!(company.lines.is_sorted_by_key(|line| line.arrival_ms));
+    }
 }

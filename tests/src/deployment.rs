@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,14 +31,7 @@ impl Deployment {
     /// When the broker or the command refuses.
     #[must_use]
     pub fn new(brokers: &str, name: &str) -> Deployment {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let deployment = Deployment {
-            admin: Admin::new(brokers),
-            brokers: brokers.to_owned(),
-            name: format!("{name}-{}-{count}", std::process::id()),
-            folder: Folder::new(name),
-        };
+        let deployment = Deployment::without_topics(brokers, name);
         deployment.admin.create(&deployment.input(), SHARDS, &[]);
         let made = deployment.command(&["topics", "--create"]);
         assert!(
@@ -47,6 +40,22 @@ impl Deployment {
             said(&made)
         );
         deployment
+    }
+
+    /// Makes nothing on the broker, which may not even be there.
+    ///
+    /// # Panics
+    /// When a folder for it cannot be made.
+    #[must_use]
+    pub fn without_topics(brokers: &str, name: &str) -> Deployment {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Deployment {
+            admin: Admin::new(brokers),
+            brokers: brokers.to_owned(),
+            name: format!("{name}-{}-{count}", std::process::id()),
+            folder: Folder::new(name),
+        }
     }
 
     /// The topic that the company's events are on.
@@ -186,7 +195,7 @@ impl Deployment {
     /// When the binary cannot be started.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Output {
-        let config = self.write_config("operator", "operator", 0);
+        let config = self.write_config("operator", "operator", ports::free());
         let mut command = mainstay();
         command.args(args).arg("--config").arg(config);
         output(&mut command)
@@ -274,8 +283,8 @@ impl Instance {
     ///
     /// # Panics
     /// When it goes on.
-    pub fn gives_up(mut self) -> (Ended, String) {
-        let ended = self.process.wait(patience::STARTING);
+    pub fn gives_up(mut self, limit: Duration) -> (Ended, String) {
+        let ended = self.process.wait(limit);
         (ended, self.process.log())
     }
 
@@ -285,10 +294,13 @@ impl Instance {
     }
 }
 
-/// The config of an instance: what `config/` documents, with everything that is fixed for a test.
-fn config(brokers: &str, name: &str, slot: &str, state: &std::path::Path, http: u16) -> String {
+/// The config of an instance. What it says about facts is what [`Company`] takes for granted.
+fn config(brokers: &str, name: &str, slot: &str, state: &Path, http: u16) -> String {
+    let state = state.display();
     format!(
-        r#"[kafka]
+        r#"key_actions = ["report_sent"]
+
+[kafka]
 brokers = "{brokers}"
 application = "{name}"
 instance = "{slot}"
@@ -296,16 +308,19 @@ instance = "{slot}"
 [sources.product]
 topic = "{name}.product-events"
 
+[active]
+ignore = ["ping"]
+
+[dedupe]
+product = "35d"
+business = "35d"
+
 [http]
 listen = "127.0.0.1:{http}"
 
-[output]
-prefix = "{name}."
-
 [state]
-dir = "{}"
-"#,
-        state.display()
+dir = "{state}"
+"#
     )
 }
 

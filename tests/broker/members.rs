@@ -1,0 +1,144 @@
+//! Instances that come, go, die, freeze and quarrel.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use mainstay_tests::{Deployment, Ended, Instance, broker, patience};
+
+use super::{chance, company, deployment, from_environment};
+
+pub(super) fn trials() -> Vec<Trial> {
+    crate::trials!("broker": [
+        instances_that_join_and_leave_share_the_work,
+        instances_that_are_killed_at_random_lose_nothing,
+        a_zombie_past_its_session_writes_nothing_and_comes_back,
+        a_revoke_that_cannot_commit_gives_the_work_to_the_next_owner,
+        of_two_processes_with_one_id_one_gives_up_and_says_so,
+    ])
+}
+
+fn instances_that_join_and_leave_share_the_work() {
+    let it = deployment("members");
+    let feed = it.feed();
+    std::thread::scope(|scope| {
+        scope.spawn(|| feed.send_over(&company().lines, Duration::from_secs(45)));
+        let a = it.start_ready("a");
+        it.wait_for_progress();
+        let b = it.start_ready("b");
+        let c = it.start_ready("c");
+        it.wait_for_progress();
+        b.stop();
+        it.wait_for_progress();
+        let b = it.start_ready("b");
+        a.stop();
+        c.stop();
+        it.wait_for_progress();
+        let c = it.start_ready("c");
+        it.tells(company());
+        b.stop();
+        c.stop();
+    });
+    it.tells(company());
+}
+
+fn instances_that_are_killed_at_random_lose_nothing() {
+    let it = deployment("kills");
+    let rounds = from_environment("MAINSTAY_TEST_KILLS").unwrap_or(10);
+    let feed = it.feed();
+    std::thread::scope(|scope| {
+        let time = Duration::from_secs(6) * rounds;
+        scope.spawn(move || feed.send_over(&company().lines, time));
+        let mut trio: Vec<Instance> = SLOTS.iter().map(|slot| it.start(slot)).collect();
+        trio.iter_mut().for_each(Instance::wait_until_ready);
+        for round in 0..rounds {
+            kill_one(&it, &mut trio, round);
+        }
+        it.tells(company());
+        trio.into_iter().for_each(Instance::stop);
+    });
+    it.tells(company());
+}
+
+const SLOTS: [&str; 3] = ["a", "b", "c"];
+
+/// Some come back inside their session, as after a crash; some only when others have taken over.
+fn kill_one(it: &Deployment, trio: &mut [Instance], round: u32) {
+    let victim = usize::try_from(chance("victim", round, 3)).expect("one of three");
+    std::thread::sleep(Duration::from_millis(chance("when", round, 2500)));
+    trio[victim].process().kill();
+    std::thread::sleep(Duration::from_millis(chance("back", round, 8000)));
+    trio[victim] = it.start(SLOTS[victim]);
+}
+
+fn a_zombie_past_its_session_writes_nothing_and_comes_back() {
+    let it = deployment("zombie");
+    let (before, after) = company().halves();
+    let feed = it.feed();
+    let mut zombie = it.start_ready("a");
+    let other = it.start_ready("b");
+    std::thread::scope(|scope| {
+        scope.spawn(|| feed.send_over(before, Duration::from_secs(20)));
+        it.wait_for_progress();
+        zombie.process().freeze();
+        // With the feed at its end, no lag means that the other one has every shard.
+        std::thread::sleep(Duration::from_secs(10));
+    });
+    it.wait_for_no_lag();
+    zombie.process().thaw();
+    feed.send(after);
+    it.tells(company());
+    assert_eq!(
+        zombie.process().ended(),
+        None,
+        "a zombie joins again by itself"
+    );
+    zombie.wait_until_ready();
+    zombie.stop();
+    other.stop();
+    it.tells(company());
+}
+
+/// A broker that does not answer while shards are handed over lets the commit inside the revoke fail.
+fn a_revoke_that_cannot_commit_gives_the_work_to_the_next_owner() {
+    let broker = broker::own();
+    let it = Deployment::new(&broker.address(), "revoke");
+    let feed = it.feed();
+    std::thread::scope(|scope| {
+        scope.spawn(|| feed.send_over(&company().lines, Duration::from_secs(40)));
+        let a = it.start_ready("a");
+        let mut b = it.start_ready("b");
+        for round in 0..3 {
+            let mut joining = it.start("c");
+            // From before the join is known to after it: the rounds differ in what is cut off.
+            std::thread::sleep(Duration::from_millis(300 + 400 * round));
+            broker.freeze();
+            std::thread::sleep(Duration::from_secs(7));
+            broker.thaw();
+            joining.wait_until_ready();
+            b.wait_until_ready();
+            joining.stop();
+        }
+        it.tells(company());
+        a.stop();
+        b.stop();
+    });
+    it.tells(company());
+}
+
+fn of_two_processes_with_one_id_one_gives_up_and_says_so() {
+    let it = deployment("one-id");
+    let (before, after) = company().halves();
+    it.feed().send(before);
+    let mut pair = vec![it.start_ready("a"), it.start_with_state("a", "elsewhere")];
+    let loser = patience::until("one of the two gives up", patience::CATCHING_UP, || {
+        pair.iter_mut()
+            .position(|instance| instance.process().ended().is_some())
+    });
+    let (ended, log) = pair.remove(loser).gives_up(patience::STARTING);
+    assert_eq!(ended, Ended::Exit(1), "{log}");
+    assert!(log.contains("instance"), "names the key to change: {log}");
+    it.feed().send(after);
+    it.tells(company());
+    let winner = pair.remove(0);
+    winner.stop();
+}
