@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{check, completions};
+use crate::commands::{check, completions, metrics, schema};
 use crate::config::Given;
 use crate::exit::Exit;
 use crate::logging::{self, LogFormat};
@@ -40,6 +40,8 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 Examples:
   mainstay check --config mainstay.toml      is the config right?
+  mainstay metrics                           what is told of an account
+  mainstay schema native                     what an event looks like
   mainstay completions bash > /etc/bash_completion.d/mainstay
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 Kafka cannot be reached, 130 interrupted.";
@@ -48,6 +50,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 Kafka cannot be reached
 enum Command {
     /// Look for mistakes in a config; all of them are told at once
     Check(check::Arguments),
+    /// Print the metrics: id, unit, for whom, what
+    Metrics(metrics::Arguments),
+    /// Print the JSON Schemas of events and records, or AsyncAPI
+    Schema(schema::Arguments),
     /// Print the completions of a shell
     Completions(completions::Arguments),
 }
@@ -86,6 +92,8 @@ impl Cli {
         let given = |file: &ConfigFile| Given::here(file.config.clone(), self.set.clone());
         match &self.command {
             Command::Check(arguments) => check::run(arguments, &given(&arguments.file), out),
+            Command::Metrics(arguments) => metrics::run(arguments, out),
+            Command::Schema(arguments) => schema::run(arguments, &given(&arguments.file), out),
             Command::Completions(arguments) => completions::run(arguments, out),
         }
     }

@@ -7,3 +7,4 @@ mod commands;
 pub mod config;
 pub mod exit;
 mod logging;
+mod table;

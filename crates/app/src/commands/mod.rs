@@ -2,3 +2,5 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod metrics;
+pub(crate) mod schema;

@@ -38,11 +38,11 @@ pub use kafka::{Brokers, Kafka, OnDataLoss, Partitioner};
 pub use key_actions::KeyActions;
 pub use limits::Limits;
 pub use mistake::{Mistakes, Told};
-pub use output::Output;
+pub use output::{ChosenMetrics, Output};
 pub use prometheus::Prometheus;
 pub use session::Session;
 pub use setting::{Secret, Size, Span, TopicName};
-pub use sources::{Format, Source, Sources, StartAt};
+pub use sources::{Source, Sources, StartAt};
 pub use state::State;
 pub use time::Time;
 
@@ -188,6 +188,15 @@ impl Config {
             engaged_k: self.engaged.k,
             dedupe_product_ms: self.dedupe.product.ms(),
             dedupe_business_ms: self.dedupe.business.ms(),
+        }
+    }
+
+    /// How large a record may be, for those who decode it.
+    #[must_use]
+    pub fn codec_limits(&self) -> mainstay_codec::Limits {
+        mainstay_codec::Limits {
+            max_bytes: self.limits.record.bytes(),
+            max_depth: self.limits.depth,
         }
     }
 

@@ -440,33 +440,48 @@ macro_rules! choice {
         pub enum $Choice { $($(#[doc = $doc])+ $Variant,)+ }
 
         impl $crate::config::setting::Word for $Choice {
-            const ALL: &'static [(&'static str, $Choice)] = &[$(($word, $Choice::$Variant)),+];
+            const ALL: &'static [$Choice] = &[$($Choice::$Variant),+];
+
+            fn word(self) -> &'static str {
+                match self { $($Choice::$Variant => $word,)+ }
+            }
         }
     };
 }
 pub(super) use choice;
 
 /// A choice among words.
-pub(super) trait Word: Copy + PartialEq + 'static {
-    const ALL: &'static [(&'static str, Self)];
+pub(super) trait Word: Copy + 'static {
+    const ALL: &'static [Self];
+
+    fn word(self) -> &'static str;
+}
+
+/// The formats are the codec's: one more there is one more word here.
+impl Word for mainstay_codec::Format {
+    const ALL: &'static [mainstay_codec::Format] = mainstay_codec::Format::ALL;
+
+    fn word(self) -> &'static str {
+        self.name()
+    }
 }
 
 impl<W: Word> Setting for W {
     fn read(node: &Node, key: &str, report: &mut Report) -> Option<W> {
-        let words = || W::ALL.iter().map(|(word, _)| *word);
+        let words = || W::ALL.iter().map(|choice| choice.word());
         let text = node.value.text();
-        let chosen = text.and_then(|text| W::ALL.iter().find(|(word, _)| *word == text.value));
+        let is_meant = |choice: &&W| text.is_some_and(|text| choice.word() == text.value);
+        let chosen = W::ALL.iter().copied().find(|choice| is_meant(&choice));
         if chosen.is_none() {
             let near = text.and_then(|text| nearest(&text.written, words()));
             let expected = words().map(|word| format!("{word:?}")).collect::<Vec<_>>();
             report.unfit(&node.at, key, &node.value, &expected.join(" or "), near);
         }
-        chosen.map(|(_, choice)| *choice)
+        chosen
     }
 
     fn shown(&self) -> Shown {
-        let word = W::ALL.iter().find(|(_, choice)| choice == self);
-        Shown::text(word.map_or("", |(word, _)| word))
+        Shown::text(self.word())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_codec::Format;
+
 use super::mistake::Report;
 use super::section::{Part, Section, read_over, section};
 use super::setting::{Setting, TopicName, choice};
@@ -18,14 +20,6 @@ section! {
         optional: bool = false;
         /// Where to begin at the very first start: "earliest" or "latest".
         start_at: StartAt = StartAt::Earliest;
-    }
-}
-
-choice! {
-    /// What the records of an input look like.
-    pub enum Format {
-        /// One JSON object for each event, as Mainstay defines it.
-        Native = "native",
     }
 }
 

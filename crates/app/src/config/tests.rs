@@ -31,6 +31,8 @@ min_events = "one"
 interval = "2 days"
 [http]
 listen = "everywhere"
+[output]
+metrics = ["dau", "stickyness", 5]
 "#;
     let said = mistakes(text, "toml");
     let expected = [
@@ -50,6 +52,9 @@ listen = "everywhere"
         ":17:2: `sesion`: there is no such key; did you mean `session`?",
         ":20:14: `active.min_events`: found \"one\", expected a whole number, not negative",
         ":22:12: `emit.interval`: found \"2 days\", expected a duration with its unit",
+        ":26:19: `output.metrics`: found \"stickyness\", expected the id of a metric; did you mean \
+         `stickiness`?",
+        ":26:33: `output.metrics`: found 5, expected the id of a metric",
         ":24:10: `http.listen`: found \"everywhere\", expected an IP address and a port",
     ];
     for line in expected {

@@ -1,0 +1,258 @@
+//! `mainstay replay`: the same core over files, without a broker.
+//!
+//! Files take the place of partitions: the next record comes from the source with the lowest stream time,
+//! so product and billing history stay together. At the end of input the watermark runs on until the day of
+//! the last event is closed for every account. With several shards records go where Kafka would send them,
+//! and what is final does not change.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_codec::Format;
+use mainstay_connectors::file::{FileError, FileSink, Lines};
+use mainstay_connectors::kafka::partition_of;
+use mainstay_connectors::{Closing, Counts, InputRecord, NoHeaders, Shard, Slice, SourceNo};
+use mainstay_model::{Event, Timestamp};
+
+use crate::shard::{Logic, Plan};
+
+/// What a replay is asked to do.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// How shards are made; its sources are those of `files`.
+    pub plan: Arc<Plan>,
+    /// The files of each source, in the order of the plan's sources, each read to its end before the next.
+    pub files: Vec<Vec<PathBuf>>,
+    /// How many shards records are spread over.
+    pub shards: u32,
+    /// Leaves days open that the watermark has not passed.
+    pub open_end: bool,
+    /// What stands for the arrival of records that do not say when they were received.
+    pub replayed_at: Timestamp,
+}
+
+/// What a replay did.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// What became of the records.
+    pub counts: Counts,
+    /// Accounts known at the end.
+    pub accounts: u64,
+    /// Users known at the end.
+    pub users: u64,
+}
+
+impl Summary {
+    /// `summary.json`: what became of the records, and how fast.
+    #[must_use]
+    pub fn to_json(&self, wall: Duration) -> serde_json::Value {
+        let counts = &self.counts;
+        let rejected: serde_json::Map<_, _> = counts
+            .rejected_by_code()
+            .map(|(code, count)| (code.name().to_owned(), count.into()))
+            .collect();
+        let seconds = wall.as_secs_f64();
+        serde_json::json!({
+            "read": counts.read,
+            "applied": counts.all_applied(),
+            "duplicate": counts.duplicates,
+            "late": counts.late,
+            "rejected": rejected,
+            "first_event_time": counts.times.map(|(first, _)| first.to_string()),
+            "last_event_time": counts.times.map(|(_, last)| last.to_string()),
+            "accounts": self.accounts,
+            "users": self.users,
+            "wall_seconds": seconds,
+            "events_per_second": counts.read as f64 / seconds.max(1e-9),
+        })
+    }
+}
+
+/// Records between two slices: so many that closing costs little, so few that a slice stays small.
+const SLICE_RECORDS: u32 = 4096;
+
+impl Replay {
+    /// Reads all files and hands every slice to `write`. `progress` hears now and then how much was read.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or `write` fails.
+    pub fn run(
+        &self,
+        write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<Summary, FileError> {
+        let shards = self.shards.max(1);
+        let shard = |number| self.plan.shard(number, shards, self.replayed_at);
+        let mut running = Running {
+            replay: self,
+            shards: (0..shards).map(shard).collect(),
+            open: self.open()?,
+            slice: Slice::default(),
+            summary: Summary::default(),
+            progress: Progress::default(),
+        };
+        let mut line = Vec::new();
+        let mut since_slice = 0;
+        while let Some(source) = running.next_source() {
+            if !running.read(source, &mut line)? {
+                continue;
+            }
+            since_slice += 1;
+            if since_slice == SLICE_RECORDS {
+                since_slice = 0;
+                running.close_slices(write)?;
+                progress(&running.progress);
+            }
+        }
+        running.end(write)
+    }
+
+    fn open(&self) -> Result<Vec<Open>, FileError> {
+        let open = |paths: &Vec<PathBuf>| {
+            let mut waiting: VecDeque<PathBuf> = paths.iter().cloned().collect();
+            let lines = waiting.pop_front().map(|path| Lines::open(&path)).transpose()?;
+            Ok(Open { lines, waiting, time: Timestamp::MIN })
+        };
+        self.files.iter().map(open).collect()
+    }
+}
+
+/// How far a replay is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Records read.
+    pub records: u64,
+    /// Bytes of them, decompressed.
+    pub bytes: u64,
+    /// The newest event time.
+    pub now: Option<Timestamp>,
+}
+
+struct Running<'r> {
+    replay: &'r Replay,
+    shards: Vec<Logic>,
+    open: Vec<Open>,
+    slice: Slice,
+    summary: Summary,
+    progress: Progress,
+}
+
+/// A source while it is read.
+struct Open {
+    /// The file that is being read; `None` at the end of the last one.
+    lines: Option<Lines>,
+    waiting: VecDeque<PathBuf>,
+    time: Timestamp,
+}
+
+impl Running<'_> {
+    /// The source with the lowest stream time, the first of them by name.
+    fn next_source(&self) -> Option<usize> {
+        let open = self.open.iter().enumerate().filter(|(_, open)| open.lines.is_some());
+        open.min_by_key(|(place, open)| (open.time, *place)).map(|(place, _)| place)
+    }
+
+    /// Reads a record of a source and applies it. False at the end of one of its files.
+    fn read(&mut self, source: usize, line: &mut Vec<u8>) -> Result<bool, FileError> {
+        let open = &mut self.open[source];
+        let Some(lines) = &mut open.lines else { return Ok(false) };
+        let before = lines.bytes_read();
+        let Some(read) = lines.next(line)? else {
+            open.lines = open.waiting.pop_front().map(|path| Lines::open(&path)).transpose()?;
+            if open.lines.is_none() {
+                let number = SourceNo(source as u16);
+                self.shards.iter_mut().for_each(|shard| shard.set_idle(number, true));
+            }
+            return Ok(false);
+        };
+        let number = read.number;
+        self.progress.bytes += lines.bytes_read() - before;
+        self.progress.records += 1;
+        let shard = match self.shards.len() {
+            1 => 0,
+            shards => self.replay.route(source, line, shards as u32),
+        };
+        let shard = &mut self.shards[shard as usize];
+        shard.apply(&InputRecord {
+            source: SourceNo(source as u16),
+            topic: lines.name(),
+            partition: 0,
+            offset: number,
+            arrival: None,
+            key: None,
+            value: Some(line),
+            headers: &NoHeaders,
+        });
+        let time = shard.stream_time(SourceNo(source as u16));
+        open.time = open.time.max(time);
+        while shard.work() {}
+        Ok(true)
+    }
+
+    fn close_slices(
+        &mut self,
+        write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        for shard in &mut self.shards {
+            shard.close(Closing { behind: true, pace_ms: 0 }, &mut self.slice);
+            write(&self.slice)?;
+            self.summary.counts.add(&self.slice.counts);
+        }
+        let now = self.open.iter().map(|open| open.time).max();
+        self.progress.now = now.filter(|now| *now > Timestamp::MIN);
+        Ok(())
+    }
+
+    fn end(
+        mut self,
+        write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
+    ) -> Result<Summary, FileError> {
+        let last = self.open.iter().map(|open| open.time).max().unwrap_or(Timestamp::MIN);
+        self.close_slices(write)?;
+        for shard in &mut self.shards {
+            if last > Timestamp::MIN {
+                shard.end(last, self.replay.open_end);
+            }
+            shard.close(Closing { behind: false, pace_ms: 0 }, &mut self.slice);
+            write(&self.slice)?;
+            self.summary.counts.add(&self.slice.counts);
+            let size = shard.size();
+            self.summary.accounts += size.accounts as u64;
+            self.summary.users += size.users as u64;
+        }
+        Ok(self.summary)
+    }
+}
+
+impl Replay {
+    /// The shard that Kafka would send a record to; what cannot be read goes to the first.
+    fn route(&self, source: usize, line: &[u8], shards: u32) -> u32 {
+        let (_, format) = &self.plan.sources[source];
+        let mut shard = 0;
+        let mut each = |event: Event<'_>| shard = partition_of(event.account.as_bytes(), shards);
+        _ = Format::decode(*format, line, &self.plan.limits, &mut each);
+        shard
+    }
+
+    /// Writes every output topic as a file of a folder, and `summary.json` beside them.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn run_to_folder(
+        &self,
+        folder: &std::path::Path,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<(Summary, Duration), FileError> {
+        let begun = std::time::Instant::now();
+        let mut sink = FileSink::create(folder)?;
+        let summary = self.run(&mut |slice| sink.write(slice), progress)?;
+        sink.finish()?;
+        let wall = begun.elapsed();
+        let path = folder.join("summary.json");
+        let text = format!("{:#}\n", summary.to_json(wall));
+        std::fs::write(&path, text).map_err(|source| FileError { path, source })?;
+        Ok((summary, wall))
+    }
+}

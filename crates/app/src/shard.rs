@@ -1,0 +1,388 @@
+//! A shard's logic: bytes in, decode, apply, encode, bytes out.
+//!
+//! The one place where codec and engine meet. Live, replay, demo and tests drive this through the
+//! connectors' [`Shard`]; it knows no broker, no file and no clock.
+
+use std::sync::Arc;
+
+use mainstay_codec::{Format, Limits, records};
+use mainstay_connectors::kafka::partition_of;
+use mainstay_connectors::{Closing, Counts, InputRecord, RestoreError, Shard, Slice};
+use mainstay_connectors::{SourceNo, Standing, Topic};
+use mainstay_engine::{Engine, Outputs, Pace, Settings, Size, Verdict, infos};
+use mainstay_model::{AccountDaily, AccountMetrics, Code, DeadLetter, Event, Info, Rejection};
+use mainstay_model::Timestamp;
+
+/// What every shard of a run is made from.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What the operator decided about facts.
+    pub settings: Settings,
+    /// The inputs' names and formats, in the order in which everything refers to them.
+    pub sources: Vec<(String, Format)>,
+    /// What a record may be at most.
+    pub limits: Limits,
+    /// The metrics that records carry: places in the catalogue.
+    pub metrics: Vec<usize>,
+    /// How often the live values of one account are told, in milliseconds, and of how many a second.
+    pub emit_interval_ms: i64,
+    /// How many accounts a second are told live.
+    pub emit_rate: u32,
+    /// Whether accounts have to hash to the shard that their records came to.
+    pub check_partition: bool,
+    /// Where outputs go.
+    pub target: Target,
+}
+
+/// Where outputs go, which decides about what only one of them needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Topics: dead letters carry their reason in headers, and the state goes into the changelog.
+    Topics,
+    /// Files: a dead letter is one line, and no state is kept.
+    Files,
+}
+
+/// While behind, live values of an account are told this seldom.
+const BEHIND_INTERVAL_MS: i64 = 30_000;
+
+/// Money is told in this until revenue has a currency of its own.
+const CURRENCY: &str = "USD";
+
+/// The logic of one shard.
+pub struct Logic {
+    plan: Arc<Plan>,
+    number: u32,
+    shards: u32,
+    engine: Engine,
+    said: Said,
+    /// The time that stands for the arrival of what has none.
+    replayed_at: Timestamp,
+    /// When each account's live values were last told, by its number.
+    told_at: Vec<i64>,
+    /// When live values were last told at all.
+    paced_at: i64,
+    closed: u32,
+    standing: Standing,
+}
+
+/// What was said since the slice before.
+struct Said {
+    slice: Slice,
+    infos: Vec<&'static Info>,
+    /// Places of the catalogue that records carry; `None`: all.
+    selected: Option<Vec<usize>>,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    counts: Counts,
+}
+
+impl Plan {
+    /// The shard `number` of `shards`. What has no arrival is taken to arrive at `replayed_at`.
+    #[must_use]
+    pub fn shard(self: &Arc<Plan>, number: u32, shards: u32, replayed_at: Timestamp) -> Logic {
+        let names: Vec<String> = self.sources.iter().map(|(name, _)| name.clone()).collect();
+        let catalogue = infos();
+        let all = self.metrics.len() == catalogue.len();
+        Logic {
+            plan: Arc::clone(self),
+            number,
+            shards,
+            engine: Engine::new(self.settings.clone(), &names),
+            said: Said {
+                slice: Slice::default(),
+                infos: self.metrics.iter().map(|place| catalogue[*place]).collect(),
+                selected: (!all).then(|| self.metrics.clone()),
+                key: Vec::new(),
+                value: Vec::new(),
+                counts: Counts::default(),
+            },
+            replayed_at,
+            told_at: Vec::new(),
+            paced_at: 0,
+            closed: 0,
+            standing: Standing::default(),
+        }
+    }
+}
+
+impl Logic {
+    /// The newest event time that the shard's values count.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.engine.stream_time()
+    }
+
+    /// How much the shard holds.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.engine.size()
+    }
+
+    /// Input has ended at `last`: tells live values as of then and, unless the end is open, closes for
+    /// every account the day of `last`.
+    pub fn end(&mut self, last: Timestamp, open: bool) {
+        for source in 0..self.plan.sources.len() {
+            self.engine.set_idle(source, true);
+        }
+        self.engine.tick(last);
+        while self.work() {}
+        self.engine.tell_changed(&mut |_, _| Pace::Now, (false, false), &mut self.said);
+        if !open {
+            self.engine.run_on(last, &mut self.said);
+        }
+    }
+
+    fn decode_and_apply(&mut self, record: &InputRecord<'_>, value: &[u8]) -> Result<(), Rejection> {
+        let (_, format) = &self.plan.sources[usize::from(record.source.0)];
+        // An event is only applied when all events of its record are good.
+        let mut only: Option<Event<'_>> = None;
+        let mut more: Vec<Event<'_>> = Vec::new();
+        let ignored = format.decode(value, &self.plan.limits, |event| match only {
+            None => only = Some(event),
+            Some(_) => more.push(event),
+        })?;
+        self.said.counts.ignored_fields += u64::from(ignored.0);
+        for event in only.iter().chain(&more) {
+            self.apply_event(record, event)?;
+        }
+        Ok(())
+    }
+
+    fn apply_event(&mut self, record: &InputRecord<'_>, event: &Event<'_>) -> Result<(), Rejection> {
+        if self.plan.check_partition && !self.engine.knows(&event.account) {
+            self.check_routing(record, event)?;
+        }
+        let arrival = record.arrival.or(event.received_at).unwrap_or(self.replayed_at);
+        let source = usize::from(record.source.0);
+        match self.engine.apply(source, arrival, event, &mut self.said) {
+            Verdict::Applied { late } => {
+                self.said.counts.applied(event.body.kind(), event.time, late);
+            }
+            Verdict::Duplicate => self.said.counts.duplicates += 1,
+            Verdict::Rejected(why) => return Err(why),
+        }
+        Ok(())
+    }
+
+    /// An account lives in one shard: the one that its id hashes to.
+    fn check_routing(&self, record: &InputRecord<'_>, event: &Event<'_>) -> Result<(), Rejection> {
+        let home = partition_of(event.account.as_bytes(), self.shards);
+        match home == self.number {
+            true => Ok(()),
+            false => Err(Rejection::new(
+                Code::Misrouted,
+                "account_id",
+                format!(
+                    "`{}` belongs to partition {home} of {}, found on {}: is the topic keyed by account, \
+                     by the partitioner murmur2?",
+                    event.account.as_str(),
+                    self.shards,
+                    record.partition
+                ),
+            )),
+        }
+    }
+
+    fn reject(&mut self, record: &InputRecord<'_>, why: &Rejection) {
+        self.said.counts.rejected(why.code);
+        let mut owned: Vec<(String, Option<Vec<u8>>)> = Vec::new();
+        record.headers.for_each(&mut |name, value| {
+            owned.push((name.to_owned(), value.map(<[u8]>::to_vec)));
+        });
+        let headers: Vec<(&str, Option<&[u8]>)> =
+            owned.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        let letter = DeadLetter {
+            why,
+            topic: record.topic,
+            partition: record.partition,
+            offset: record.offset,
+            key: record.key,
+            value: record.value,
+            headers: &headers,
+        };
+        match self.plan.target {
+            Target::Topics => {
+                let letter = records::dead_letter(&letter);
+                self.said.slice.push(Topic::DeadLetter, letter.key, letter.value, letter.headers);
+            }
+            Target::Files => {
+                self.said.value.clear();
+                records::dead_letter_line(&letter, &mut self.said.value);
+                self.said.slice.push(Topic::DeadLetter, None, Some(&self.said.value), Vec::new());
+            }
+        }
+    }
+
+    fn tell_live(&mut self, closing: Closing) {
+        let interval = match closing.behind {
+            true => BEHIND_INTERVAL_MS.max(self.plan.emit_interval_ms),
+            false => self.plan.emit_interval_ms,
+        };
+        let since = closing.pace_ms.saturating_sub(self.paced_at);
+        let mut left = (i64::from(self.plan.emit_rate) * since.clamp(0, 1000) / 1000).max(1);
+        self.paced_at = closing.pace_ms;
+        let told_at = &mut self.told_at;
+        let mut pace = |no: u32, _: &str| {
+            let no = no as usize;
+            if told_at.len() <= no {
+                told_at.resize(no + 1, i64::MIN / 2);
+            }
+            if left == 0 {
+                return Pace::Stop;
+            }
+            if closing.pace_ms - told_at[no] < interval {
+                return Pace::Later;
+            }
+            (told_at[no], left) = (closing.pace_ms, left - 1);
+            Pace::Now
+        };
+        let stale = self.engine.is_idle();
+        self.engine.tell_changed(&mut pace, (closing.behind, stale), &mut self.said);
+    }
+}
+
+impl Shard for Logic {
+    fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
+        self.engine.restore(key, value).map_err(|error| RestoreError {
+            key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+            why: error.to_string(),
+        })
+    }
+
+    fn restored(&mut self) -> Result<(), RestoreError> {
+        let whole = |error: mainstay_engine::BrokenState| RestoreError {
+            key: String::new(),
+            why: error.to_string(),
+        };
+        self.engine.restored().map_err(whole)
+    }
+
+    fn live_keys(&self) -> u64 {
+        self.engine.live_keys()
+    }
+
+    fn settings_hash(&self) -> u64 {
+        self.plan.settings.hash()
+    }
+
+    fn apply(&mut self, record: &InputRecord<'_>) {
+        self.said.counts.read += 1;
+        let Some(value) = record.value else {
+            self.said.counts.tombstones += 1;
+            return;
+        };
+        if let Err(why) = self.decode_and_apply(record, value) {
+            self.reject(record, &why);
+        }
+    }
+
+    fn give_up(&mut self, record: &InputRecord<'_>, why: &str) {
+        self.said.counts.read += 1;
+        self.reject(record, &Rejection::new(Code::Internal, "", why));
+    }
+
+    fn set_idle(&mut self, source: SourceNo, idle: bool) {
+        self.engine.set_idle(usize::from(source.0), idle);
+    }
+
+    fn tick(&mut self, to: Timestamp) {
+        self.engine.tick(to);
+    }
+
+    fn stream_time(&self, source: SourceNo) -> Timestamp {
+        self.engine.source_time(usize::from(source.0))
+    }
+
+    fn work(&mut self) -> bool {
+        self.engine.work(&mut self.said)
+    }
+
+    fn pending_bytes(&self) -> usize {
+        self.said.slice.len_bytes()
+    }
+
+    fn close(&mut self, closing: Closing, slice: &mut Slice) {
+        match self.plan.target {
+            Target::Topics => {
+                self.tell_live(closing);
+                let said = &mut self.said.slice;
+                self.engine.save(&mut |key, value| {
+                    said.push(Topic::Changelog, Some(key), value, Vec::new());
+                });
+            }
+            Target::Files => self.engine.save_nothing(),
+        }
+        // Walking over all accounts is for now and then only.
+        if self.closed.is_multiple_of(64) {
+            let size = self.engine.size();
+            self.standing = Standing {
+                accounts: size.accounts as u64,
+                users: size.users as u64,
+                state_bytes: size.bytes as u64,
+                ..self.standing
+            };
+        }
+        self.closed = self.closed.wrapping_add(1);
+        let now = self.engine.stream_time();
+        self.standing.stream_time = (now > Timestamp::MIN).then_some(now);
+        self.said.slice.standing = self.standing;
+        self.said.slice.counts = std::mem::take(&mut self.said.counts);
+        std::mem::swap(slice, &mut self.said.slice);
+        self.said.slice.clear();
+    }
+}
+
+impl Said {
+    fn selected<T: Clone>(&self, values: &[T]) -> Vec<T> {
+        match &self.selected {
+            None => values.to_vec(),
+            Some(places) => places.iter().map(|place| values[*place].clone()).collect(),
+        }
+    }
+}
+
+impl Outputs for Said {
+    fn account_daily(&mut self, record: &AccountDaily<'_>) {
+        self.key.clear();
+        self.value.clear();
+        records::account_daily_key(record.account, record.date, &mut self.key);
+        match self.selected.is_some() {
+            false => records::account_daily(&self.infos, record, CURRENCY, &mut self.value),
+            true => {
+                let values = self.selected(record.values);
+                let places = self.selected.iter().flatten();
+                let corrects: Vec<_> = places
+                    .enumerate()
+                    .filter_map(|(to, from)| {
+                        let corrected = record.corrects.iter().find(|old| old.metric == *from)?;
+                        let was = corrected.was.clone();
+                        Some(mainstay_model::Corrected { metric: to, was })
+                    })
+                    .collect();
+                let record = AccountDaily { values: &values, corrects: &corrects, ..record.clone() };
+                records::account_daily(&self.infos, &record, CURRENCY, &mut self.value);
+            }
+        }
+        self.slice.push(Topic::AccountDaily, Some(&self.key), Some(&self.value), Vec::new());
+    }
+
+    fn account_metrics(&mut self, record: &AccountMetrics<'_>) {
+        self.value.clear();
+        match self.selected.is_some() {
+            false => records::account_metrics(&self.infos, record, CURRENCY, &mut self.value),
+            true => {
+                let values = self.selected(record.values);
+                let record = AccountMetrics { values: &values, ..record.clone() };
+                records::account_metrics(&self.infos, &record, CURRENCY, &mut self.value);
+            }
+        }
+        let key = record.account.as_bytes();
+        self.slice.push(Topic::AccountMetrics, Some(key), Some(&self.value), Vec::new());
+        self.slice.show(record.account, record.values);
+    }
+
+    fn account_gone(&mut self, account: &str) {
+        self.slice.push(Topic::AccountMetrics, Some(account.as_bytes()), None, Vec::new());
+    }
+}
