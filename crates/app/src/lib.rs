@@ -2,6 +2,7 @@
 //!
 //! Everything that knows both the outside and the core lives here, and nothing else does.
 
+pub mod arguments;
 pub mod cli;
 mod commands;
 pub mod config;

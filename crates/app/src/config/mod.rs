@@ -41,7 +41,7 @@ pub use mistake::{Mistakes, Told};
 pub use output::{ChosenMetrics, Output};
 pub use prometheus::Prometheus;
 pub use session::Session;
-pub use setting::{Secret, Size, Span, TopicName};
+pub use setting::{NoSpan, Secret, Size, Span, TopicName};
 pub use sources::{Source, Sources, StartAt};
 pub use state::State;
 pub use time::Time;

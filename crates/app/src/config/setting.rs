@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use mainstay_model::Zone;
 
@@ -50,7 +51,7 @@ fn read_text<T>(
 }
 
 /// A number or a truth value where only text can be written.
-fn read_bare<T: std::str::FromStr>(node: &Node) -> Option<T> {
+fn read_bare<T: FromStr>(node: &Node) -> Option<T> {
     let text = node.value.text().filter(|_| node.at.is_text_only())?;
     text.value.trim().parse().ok()
 }
@@ -120,12 +121,26 @@ fn number_with_unit(text: &str, units: &[(&str, i64)]) -> Option<i64> {
     number.parse::<i64>().ok()?.checked_mul(*size)
 }
 
+const SPAN_EXPECTED: &str = "a duration with its unit, like `250ms`, `30s`, `15m`, `2h` or `7d`";
+
+/// A text that is no duration.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {SPAN_EXPECTED}")]
+pub struct NoSpan;
+
+impl FromStr for Span {
+    type Err = NoSpan;
+
+    fn from_str(text: &str) -> Result<Span, NoSpan> {
+        number_with_unit(text, SPAN_UNITS)
+            .map(Span::millis)
+            .ok_or(NoSpan)
+    }
+}
+
 impl Setting for Span {
     fn read(node: &Node, key: &str, report: &mut Report) -> Option<Span> {
-        let expected = "a duration with its unit, like `250ms`, `30s`, `15m`, `2h` or `7d`";
-        read_text(node, key, report, expected, |text| {
-            number_with_unit(text, SPAN_UNITS).map(Span::millis)
-        })
+        read_text(node, key, report, SPAN_EXPECTED, |text| text.parse().ok())
     }
 
     fn shown(&self) -> Shown {
@@ -491,7 +506,7 @@ mod tests {
 
     #[test]
     fn a_duration_needs_a_unit_and_is_written_in_the_largest() {
-        let parse = |text| number_with_unit(text, SPAN_UNITS).map(Span::millis);
+        let parse = |text: &str| text.parse::<Span>();
         assert_eq!(parse("90m").unwrap().to_string(), "90m");
         assert_eq!(parse("120m").unwrap().to_string(), "2h");
         assert_eq!(parse("0s").unwrap().to_string(), "0s");
@@ -504,7 +519,7 @@ mod tests {
             "1.5h",
             "99999999999999999d",
         ] {
-            assert_eq!(parse(wrong), None, "{wrong}");
+            assert_eq!(parse(wrong), Err(NoSpan), "{wrong}");
         }
     }
 

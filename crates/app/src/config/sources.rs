@@ -44,17 +44,26 @@ impl Source {
 
 /// The inputs by name. Their order, which everything else refers to, is that of the names.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sources(pub BTreeMap<String, Source>);
+pub struct Sources(BTreeMap<String, Source>);
 
 impl Sources {
-    /// One input, for commands that bring their own.
-    ///
-    /// # Panics
-    /// When the name could not be a topic's.
+    /// Adds an input whose topic has its name, for commands that bring their own; `None` where no topic
+    /// could have that name.
+    pub fn add(&mut self, name: &str) -> Option<&mut Source> {
+        let source = Source::of_topic(TopicName::parse(name)?);
+        Some(self.0.entry(name.to_owned()).or_insert(source))
+    }
+
+    /// An input.
     #[must_use]
-    pub fn single(name: &str) -> Sources {
-        let topic = TopicName::parse(name).expect("the name of a source of our own is legal");
-        Sources(BTreeMap::from([(name.to_owned(), Source::of_topic(topic))]))
+    pub fn get(&self, name: &str) -> Option<&Source> {
+        self.0.get(name)
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Each with its name, in order.

@@ -110,7 +110,10 @@ fn toml_and_yaml_say_the_same() {
     assert_eq!(config, load(yaml, "yaml", &[], &[]).unwrap());
     assert_eq!(config.kafka.brokers.joined(), "a:1,b:2");
     assert_eq!(config.kafka.client["sasl.username"].reveal(), "ada");
-    assert_eq!(config.sources.0["product"].topic.as_str(), "product");
+    assert_eq!(
+        config.sources.get("product").unwrap().topic.as_str(),
+        "product"
+    );
     assert_eq!(config.engine_settings().session_gap_ms, 3_600_000);
     assert!(config.engine_settings().key_actions.contains("sent"));
 }
@@ -134,7 +137,7 @@ fn arguments_replace_variables_and_these_replace_the_file() {
     assert_eq!(config.time.lateness.to_string(), "3h");
     assert_eq!(config.session.gap.to_string(), "1h");
     assert_eq!(config.time.correction_days, 7);
-    assert!(config.sources.0["product"].optional);
+    assert!(config.sources.get("product").unwrap().optional);
     assert_eq!(config.kafka.client["sasl.password"].reveal(), "hunter2");
     assert_eq!(config.kafka.client["sasl.username"].reveal(), "ada");
     assert_eq!(config.key_actions.0.len(), 2);
