@@ -1,0 +1,244 @@
+//! Clients of the library, each with the options that its part of the guarantees rests on.
+//!
+//! What the library logs goes to `tracing`, and so do its errors; neither ever holds an option's value.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rdkafka::admin::AdminClient;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, NoCustomPartitioner, ProducerContext};
+
+use super::settings::{KafkaSettings, refused_option};
+
+/// How long a client call waits for a broker before it is a failure.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// An option that nobody may set.
+    #[error("kafka.client.{option}: may not be set: {why}")]
+    Option {
+        /// The option.
+        option: String,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The library refused.
+    #[error("the Kafka client could not be made")]
+    Library(#[from] KafkaError),
+}
+
+/// Checks the options that are passed on.
+///
+/// # Errors
+/// When one of them may not be set.
+pub fn check_options(kafka: &KafkaSettings) -> Result<(), ClientError> {
+    for option in kafka.client.keys() {
+        if let Some(why) = refused_option(option) {
+            let option = option.clone();
+            return Err(ClientError::Option { option, why });
+        }
+    }
+    Ok(())
+}
+
+fn common(kafka: &KafkaSettings, role: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (option, value) in &kafka.client {
+        config.set(option, value);
+    }
+    let id = format!("{}-{role}", kafka.application);
+    config
+        .set("bootstrap.servers", &kafka.brokers)
+        .set("client.id", id)
+        .set("topic.metadata.refresh.interval.ms", "60000")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set_log_level(RDKafkaLogLevel::Info);
+    config
+}
+
+fn consumer(kafka: &KafkaSettings, role: &str) -> ClientConfig {
+    let mut config = common(kafka, role);
+    config
+        .set("group.id", &kafka.application)
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "error")
+        .set("isolation.level", "read_committed")
+        .set("check.crcs", "true")
+        .set("enable.partition.eof", "true")
+        .set("allow.auto.create.topics", "false")
+        .set("fetch.queue.backoff.ms", "10");
+    config
+}
+
+/// The group's member: subscribed to the empty topic, nothing else.
+pub(super) fn member<C: ConsumerContext>(
+    kafka: &KafkaSettings,
+    context: C,
+) -> KafkaResult<BaseConsumer<C>> {
+    let mut config = consumer(kafka, "member");
+    config
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", "6000")
+        .set("heartbeat.interval.ms", "1000")
+        .set("auto.offset.reset", "latest")
+        .set("enable.partition.eof", "false");
+    if let Some(instance) = &kafka.instance {
+        config.set("group.instance.id", instance);
+    }
+    config.create_with_context(context)
+}
+
+/// Reads inputs, assigned by hand.
+pub(super) fn data(kafka: &KafkaSettings) -> KafkaResult<BaseConsumer<Logging>> {
+    let mut config = consumer(kafka, "data");
+    config
+        .set("queued.min.messages", "30000")
+        .set("queued.max.messages.kbytes", "16384")
+        .set("fetch.message.max.bytes", "4194304")
+        .set(
+            "fetch.wait.max.ms",
+            if kafka.embedded { "20" } else { "100" },
+        );
+    config.create_with_context(Logging)
+}
+
+/// Reads a changelog from its beginning, as fast as it comes.
+pub(super) fn restorer(kafka: &KafkaSettings) -> KafkaResult<BaseConsumer<Logging>> {
+    let mut config = consumer(kafka, "restore");
+    config
+        .set("queued.min.messages", "100000")
+        .set("queued.max.messages.kbytes", "65536")
+        .set("fetch.message.max.bytes", "8388608")
+        .set("fetch.wait.max.ms", "20");
+    config.create_with_context(Logging)
+}
+
+/// Asks for offsets of the group, which are stable ones: a pending transaction is waited for.
+pub(super) fn asker(kafka: &KafkaSettings) -> KafkaResult<BaseConsumer<Logging>> {
+    consumer(kafka, "ask").create_with_context(Logging)
+}
+
+/// Asks for the ends of partitions, open transactions included.
+pub(super) fn uncommitted_asker(kafka: &KafkaSettings) -> KafkaResult<BaseConsumer<Logging>> {
+    let mut config = consumer(kafka, "ends");
+    config.set("isolation.level", "read_uncommitted");
+    config.create_with_context(Logging)
+}
+
+/// Creates, describes and deletes topics.
+pub(super) fn admin(kafka: &KafkaSettings) -> KafkaResult<AdminClient<Logging>> {
+    common(kafka, "admin").create_with_context(Logging)
+}
+
+/// The transactional producer. Its id is never random: who takes it over fences who had it.
+pub(super) fn producer(kafka: &KafkaSettings, slot: &str) -> KafkaResult<BaseProducer<Deliveries>> {
+    let mut config = common(kafka, "producer");
+    config
+        .set("transactional.id", format!("{}-{slot}", kafka.application))
+        .set("transaction.timeout.ms", "10000")
+        .set("message.timeout.ms", "8000")
+        .set("linger.ms", "5")
+        .set("batch.num.messages", "100000")
+        .set("batch.size", "900000")
+        .set("queue.buffering.max.messages", "1000000")
+        .set("queue.buffering.max.kbytes", "131072")
+        .set("compression.type", option(kafka, "compression.type", "lz4"));
+    config.create_with_context(Deliveries::default())
+}
+
+/// A producer without transactions, for an operator's command.
+pub(super) fn plain_producer(kafka: &KafkaSettings) -> KafkaResult<BaseProducer<Deliveries>> {
+    let mut config = common(kafka, "operator");
+    config
+        .set("enable.idempotence", "true")
+        .set("message.timeout.ms", "10000");
+    config.create_with_context(Deliveries::default())
+}
+
+fn option<'a>(kafka: &'a KafkaSettings, name: &str, default: &'a str) -> &'a str {
+    kafka.client.get(name).map_or(default, String::as_str)
+}
+
+/// A context that logs, and no more.
+pub(super) struct Logging;
+
+impl ClientContext for Logging {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        log(level, fac, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        complain(&error, reason);
+    }
+}
+
+impl ConsumerContext for Logging {}
+
+/// The producer's context: it remembers whether a record could not be delivered.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    failed: AtomicBool,
+}
+
+impl Deliveries {
+    /// Whether a record failed since the last time somebody asked.
+    pub(super) fn take_failed(&self) -> bool {
+        self.failed.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        log(level, fac, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        complain(&error, reason);
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result
+            && !self.failed.swap(true, Ordering::AcqRel)
+        {
+            let (topic, partition) = (message.topic(), message.partition());
+            tracing::warn!(topic, partition, %error, "a record was not delivered");
+        }
+    }
+}
+
+pub(super) fn log(level: RDKafkaLogLevel, fac: &str, text: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => tracing::error!(target: "librdkafka", fac, "{text}"),
+        RDKafkaLogLevel::Warning => tracing::warn!(target: "librdkafka", fac, "{text}"),
+        RDKafkaLogLevel::Notice => tracing::info!(target: "librdkafka", fac, "{text}"),
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(target: "librdkafka", fac, "{text}");
+        }
+    }
+}
+
+pub(super) fn complain(error: &KafkaError, reason: &str) {
+    let code = error.rdkafka_error_code();
+    match code {
+        // Said for every broker whenever one of them goes away; the client comes back by itself.
+        Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown) => {
+            tracing::warn!(target: "librdkafka", "{reason}");
+        }
+        Some(_) | None => tracing::error!(target: "librdkafka", %error, "{reason}"),
+    }
+}

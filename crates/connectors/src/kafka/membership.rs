@@ -1,0 +1,214 @@
+//! The group's member: which shards are ours, and when they stop being so.
+//!
+//! It subscribes to one empty topic and reads no data, so nothing can keep it from polling. Its callbacks
+//! run on its own thread: a revoke waits there until the shards have been committed and dropped, or until
+//! its deadline. Group metadata is renewed nowhere else than in the callbacks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mainstay_commit::{Happened, ShardNo};
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
+
+use super::client;
+use super::event::{Event, Fault};
+use super::observer::{Observer, Told};
+use super::offsets::shard_no;
+use super::place::{Beat, Clock};
+use super::settings::KafkaSettings;
+
+/// The machine has 5 s for a revoke and then gives up by itself; this is for the case that it cannot.
+const REVOKE: Duration = Duration::from_secs(7);
+const POLL: Duration = Duration::from_millis(50);
+/// How long leaving may take.
+const LEAVE: Duration = Duration::from_secs(3);
+
+/// The group metadata of the newest callback.
+#[derive(Default)]
+pub(super) struct Metadata(Mutex<Option<Arc<ConsumerGroupMetadata>>>);
+
+impl Metadata {
+    pub(super) fn get(&self) -> Option<Arc<ConsumerGroupMetadata>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn put(&self, metadata: Option<ConsumerGroupMetadata>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = metadata.map(Arc::new);
+    }
+}
+
+/// The member's thread.
+pub(super) struct Member {
+    pub(super) kafka: KafkaSettings,
+    pub(super) context: Callbacks,
+    /// Something arrives, or the other side is gone: leave.
+    pub(super) leave: Receiver<()>,
+    pub(super) beat: Arc<Beat>,
+}
+
+impl Member {
+    /// Joins, and polls until it is told to leave.
+    pub(super) fn live(self) {
+        let Member {
+            kafka,
+            context,
+            leave,
+            beat,
+        } = self;
+        let (events, clock) = (context.events.clone(), context.clock);
+        let joined = client::member(&kafka, context).and_then(|consumer| {
+            consumer.subscribe(&[&kafka.shards_topic()])?;
+            Ok(consumer)
+        });
+        let consumer = match joined {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                drop(events.send(Event::Fault(Fault::Membership(error.to_string()))));
+                return;
+            }
+        };
+        while leave.try_recv() == Err(TryRecvError::Empty) {
+            beat.beat(clock.now());
+            if let Some(fault) = consumer.poll(POLL).and_then(|polled| fault(polled.err()?)) {
+                drop(events.send(Event::Fault(fault)));
+            }
+        }
+        leave_group(consumer);
+        drop(events.send(Event::Happened(Happened::Left)));
+    }
+}
+
+/// Leaving revokes what is still ours, through the same callback. A static member stays in the group for
+/// its session, so that a restart moves no shard.
+fn leave_group(consumer: BaseConsumer<Callbacks>) {
+    let leaving = std::thread::spawn(move || drop(consumer));
+    let began = Instant::now();
+    while !leaving.is_finished() && began.elapsed() < LEAVE {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Errors after which the membership cannot go on by itself.
+fn fault(error: KafkaError) -> Option<Fault> {
+    match error {
+        KafkaError::MessageConsumptionFatal(code) => Some(Fault::Membership(code.to_string())),
+        KafkaError::MessageConsumption(
+            code @ (RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::SaslAuthenticationFailed),
+        ) => Some(Fault::Membership(code.to_string())),
+        other => {
+            tracing::debug!(error = %other, "membership");
+            None
+        }
+    }
+}
+
+/// What the library calls when the assignment changes.
+pub(super) struct Callbacks {
+    pub(super) events: Sender<Event>,
+    /// The machine lets a revoke return.
+    pub(super) acks: Mutex<Receiver<()>>,
+    pub(super) metadata: Arc<Metadata>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) clock: Clock,
+    /// The process ends: nobody answers any more.
+    pub(super) ended: Arc<AtomicBool>,
+}
+
+impl ClientContext for Callbacks {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        client::log(level, fac, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client::complain(&error, reason);
+    }
+}
+
+impl ConsumerContext for Callbacks {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Callbacks>,
+        err: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        let shards: Vec<ShardNo> = list
+            .elements()
+            .iter()
+            .map(|element| shard_no(element.partition()))
+            .collect();
+        let changed = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.assigned(consumer, list, shards)
+        } else {
+            self.revoked(consumer, list, shards)
+        };
+        if let Err(error) = changed {
+            let why = format!("the assignment was not taken: {error}");
+            drop(self.events.send(Event::Fault(Fault::Membership(why))));
+        }
+    }
+}
+
+impl Callbacks {
+    fn assigned(
+        &self,
+        consumer: &BaseConsumer<Callbacks>,
+        list: &TopicPartitionList,
+        shards: Vec<ShardNo>,
+    ) -> KafkaResult<()> {
+        consumer.incremental_assign(list)?;
+        self.metadata.put(consumer.group_metadata());
+        self.observer.told(&Told::Assigned(&shards));
+        drop(
+            self.events
+                .send(Event::Happened(Happened::Assigned(shards))),
+        );
+        Ok(())
+    }
+
+    fn revoked(
+        &self,
+        consumer: &BaseConsumer<Callbacks>,
+        list: &TopicPartitionList,
+        shards: Vec<ShardNo>,
+    ) -> KafkaResult<()> {
+        self.observer.told(&Told::Revoked(&shards));
+        self.metadata.put(consumer.group_metadata());
+        let happened = if consumer.assignment_lost() {
+            Happened::Lost(shards)
+        } else {
+            Happened::Revoked(shards)
+        };
+        self.wait_for(happened);
+        consumer.incremental_unassign(list)
+    }
+
+    /// Says what happened and waits until the machine lets the callback return.
+    fn wait_for(&self, happened: Happened) {
+        let acks = self.acks.lock().unwrap_or_else(PoisonError::into_inner);
+        // An answer that came after its deadline is no answer to this.
+        while acks.try_recv().is_ok() {}
+        if self.ended.load(Ordering::Acquire)
+            || self.events.send(Event::Happened(happened)).is_err()
+        {
+            return;
+        }
+        let began = Instant::now();
+        while !self.ended.load(Ordering::Acquire) && began.elapsed() < REVOKE {
+            if acks.recv_timeout(POLL).is_ok() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The runtime on Kafka: carries out what `mainstay-commit` decides.
+//!
+//! One consumer keeps the membership on an empty topic, a second reads the inputs by hand, workers apply
+//! records and close slices, one transactional producer commits them with the positions, and a changelog
+//! holds the state. [`Runtime`] puts these together; the operator's commands stand beside it as plain
+//! functions.
+//!
+//! Nothing here knows what a record means.
+
+mod client;
+mod closed;
+mod committer;
+mod data;
+mod event;
+mod membership;
+mod observer;
+mod offsets;
+mod partitioner;
+mod place;
+mod producer;
+mod random;
+mod restore;
+mod running;
+mod runtime;
+mod settings;
+mod slot;
+mod suspects;
+pub mod topics;
+mod wait;
+mod watch;
+mod worker;
+
+pub use client::{ClientError, check_options};
+pub use event::{Fault, RuntimeError};
+pub use mainstay_commit::ShardNo;
+pub use mainstay_commit::start::OnDataLoss;
+pub use observer::{Committed, Lag, NoObserver, Observer, Told};
+pub use partitioner::partition_of;
+pub use restore::{MakeShard, Refusal};
+pub use runtime::{Runtime, Stop};
+pub use settings::{KafkaSettings, RuntimeSettings, SourceSettings, StartAt, refused_option};
+pub use slot::{Slot, SlotError};

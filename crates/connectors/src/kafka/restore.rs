@@ -1,0 +1,363 @@
+//! Restoring a shard: its changelog, up to a bound behind which nothing can still be committed, then the
+//! group's offsets, then the decision where its inputs begin.
+//!
+//! The bound is the end of the log as a client sees it that takes open transactions in; what is read is only
+//! what was committed. So an open transaction of an owner who died makes this wait until it has an end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mainstay_commit::start::{Facts, OnDataLoss, Refused, SourceFacts, Start, decide};
+use mainstay_commit::{Epoch, Lease, Mark, Position, Restoring, ShardNo};
+use mainstay_intake::{Delivered, PartitionQueue};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client;
+use super::event::{Event, Fault, Ready};
+use super::observer::{Observer, Told};
+use super::offsets::{Offsets, Partition, Which, partition_no, partitions_of};
+use super::random::random_id;
+use super::settings::{KafkaSettings, SourceSettings, StartAt};
+use crate::{RestoreError, Shard, SourceNo, Topic};
+
+const BATCH: usize = 4096;
+const READ: Duration = Duration::from_millis(100);
+/// How long to wait after the broker failed to answer.
+const RETRY: Duration = Duration::from_millis(500);
+/// How often progress is told.
+const PROGRESS: Duration = Duration::from_millis(250);
+
+/// Makes the logic of a shard: its number, and how many there are.
+pub type MakeShard = dyn Fn(ShardNo, u32) -> Box<dyn Shard> + Send + Sync;
+
+/// Why a shard's state is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The changelog is not what a sound shard leaves behind.
+    #[error(transparent)]
+    Changelog(#[from] mainstay_commit::Refusal),
+    /// The logic cannot read a record.
+    #[error(transparent)]
+    Logic(#[from] RestoreError),
+    /// A record of the changelog without a key.
+    #[error("changelog record at offset {0} has no key: a stranger wrote it")]
+    NoKey(i64),
+    /// The client cannot read the changelog.
+    #[error("the changelog cannot be read at offset {at}: {why}")]
+    Unreadable {
+        /// Where.
+        at: i64,
+        /// What the client says.
+        why: String,
+    },
+    /// State, group and inputs do not agree.
+    #[error(transparent)]
+    Start(#[from] Refused),
+}
+
+/// Why a restore ended without a state.
+enum Failed {
+    /// The state is not to be used.
+    Refused(Refusal),
+    /// The broker did not answer; it will.
+    Broker(KafkaError),
+    /// Nobody wants it any more.
+    Cancelled,
+}
+
+impl From<KafkaError> for Failed {
+    fn from(error: KafkaError) -> Failed {
+        Failed::Broker(error)
+    }
+}
+
+impl<E: Into<Refusal>> From<E> for Failed {
+    fn from(error: E) -> Failed {
+        Failed::Refused(error.into())
+    }
+}
+
+/// Restores shards, a few at a time.
+pub(super) struct Restorer {
+    pub(super) kafka: KafkaSettings,
+    pub(super) sources: Vec<SourceSettings>,
+    /// Sources whose topics are there.
+    pub(super) present: Vec<bool>,
+    pub(super) shards: u32,
+    pub(super) on_data_loss: OnDataLoss,
+    pub(super) offsets: Arc<Offsets>,
+    pub(super) make: Arc<MakeShard>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) free: Free,
+}
+
+/// How many more restores may begin.
+pub(super) struct Free {
+    places: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Free {
+    pub(super) fn new(places: usize) -> Free {
+        Free {
+            places: Mutex::new(places),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn take(&self) {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self
+            .changed
+            .wait_while(places, |places| *places == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        *places -= 1;
+    }
+
+    fn give(&self) {
+        *self.places.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.changed.notify_one();
+    }
+}
+
+impl Restorer {
+    /// Restores a shard on a thread of its own and tells how it went, unless it is cancelled.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        (shard, lease): (ShardNo, Lease),
+        cancelled: Arc<AtomicBool>,
+        events: Sender<Event>,
+    ) {
+        let (restorer, told) = (Arc::clone(self), events.clone());
+        let begun = std::thread::Builder::new()
+            .name(format!("restore-{shard}"))
+            .spawn(move || {
+                restorer.free.take();
+                let event = restorer.until_done(shard, lease, &cancelled);
+                restorer.free.give();
+                if let Some(event) = event {
+                    drop(told.send(event));
+                }
+            });
+        if let Err(error) = begun {
+            drop(events.send(Event::Fault(Fault::Thread(error.to_string()))));
+        }
+    }
+
+    fn until_done(&self, shard: ShardNo, lease: Lease, cancelled: &AtomicBool) -> Option<Event> {
+        loop {
+            let tried = std::panic::AssertUnwindSafe(|| self.restore(shard, cancelled));
+            match std::panic::catch_unwind(tried) {
+                Ok(Ok((at, ready))) => {
+                    let ready = Box::new(ready);
+                    return Some(Event::Restored {
+                        shard,
+                        lease,
+                        at,
+                        ready,
+                    });
+                }
+                Ok(Err(Failed::Refused(why))) => {
+                    return Some(Event::Refused { shard, lease, why });
+                }
+                Ok(Err(Failed::Cancelled)) => return None,
+                Ok(Err(Failed::Broker(error))) => {
+                    tracing::warn!(%shard, %error, "the restore begins again");
+                    std::thread::sleep(RETRY);
+                }
+                Err(_) => {
+                    let why = "it panicked while its state was restored".to_owned();
+                    return Some(Event::Fault(Fault::Hopeless(shard, why)));
+                }
+            }
+        }
+    }
+
+    fn restore(&self, shard: ShardNo, cancelled: &AtomicBool) -> Result<(Mark, Ready), Failed> {
+        let began = Instant::now();
+        let mut logic = (self.make)(shard, self.shards);
+        let (position, records) = self.read(shard, logic.as_mut(), cancelled)?;
+        let start = self.start(shard, position.as_ref(), logic.settings_hash())?;
+        for notice in &start.notices {
+            tracing::warn!(%shard, "{notice}");
+        }
+        let at = position.map_or_else(
+            || Mark {
+                state: random_id(),
+                epoch: Epoch::NONE,
+            },
+            |position| position.mark,
+        );
+        self.observer.told(&Told::Restored {
+            shard,
+            records,
+            took: began.elapsed(),
+        });
+        let positions = self.positions(&start);
+        Ok((at, Ready { logic, positions }))
+    }
+
+    /// Reads the changelog into the logic.
+    fn read(
+        &self,
+        shard: ShardNo,
+        logic: &mut dyn Shard,
+        cancelled: &AtomicBool,
+    ) -> Result<(Option<Position>, u64), Failed> {
+        let changelog = (self.kafka.topic(Topic::Changelog), partition_no(shard));
+        let first = self.one(&changelog, Which::First)?;
+        let bound = self.one(&changelog, Which::End)?;
+        let mut restoring = Restoring::new();
+        let mut reading = Log::open(&self.kafka, &changelog, first)?;
+        let mut records = 0;
+        let mut told = Instant::now();
+        while reading.at < bound {
+            if cancelled.load(Ordering::Acquire) {
+                return Err(Failed::Cancelled);
+            }
+            records += reading.batch(bound, &mut restoring, logic)?;
+            if told.elapsed() >= PROGRESS {
+                told = Instant::now();
+                self.observer.told(&Told::Restoring {
+                    shard,
+                    records,
+                    at: reading.at,
+                    to: bound,
+                });
+            }
+        }
+        logic.restored()?;
+        let position = restoring.finish(logic.live_keys())?;
+        Ok((position, records))
+    }
+
+    fn one(&self, partition: &Partition, which: Which) -> Result<i64, KafkaError> {
+        let found = self.offsets.of(std::slice::from_ref(partition), which)?;
+        Ok(found.values().next().copied().unwrap_or(0))
+    }
+
+    /// Decides where the inputs begin.
+    fn start(
+        &self,
+        shard: ShardNo,
+        position: Option<&Position>,
+        settings_hash: u64,
+    ) -> Result<Start, Failed> {
+        let topics = self.inputs().map(|(_, source)| source.topic.as_str());
+        let partitions = partitions_of(topics, shard);
+        // The changelog was read to its bound before: what the group says now is not older.
+        let group = self.offsets.of_group(&partitions)?;
+        let first = self.offsets.of(&partitions, Which::First)?;
+        let end = self.offsets.of(&partitions, Which::End)?;
+        let mut sources = Vec::new();
+        for ((_, source), partition) in self.inputs().zip(&partitions) {
+            let at = |ends: &std::collections::BTreeMap<Partition, i64>| {
+                ends.get(partition).copied().unwrap_or(0)
+            };
+            let start_at = match source.start_at {
+                StartAt::Earliest => at(&first),
+                StartAt::Latest => at(&end),
+                StartAt::At(time) => self.one(partition, Which::From(time))?,
+            };
+            sources.push(SourceFacts {
+                topic: source.topic.clone(),
+                group: group.get(partition).cloned(),
+                start_at,
+                first: at(&first),
+                end: at(&end),
+            });
+        }
+        Ok(decide(&Facts {
+            shard,
+            shards: self.shards,
+            position,
+            sources: &sources,
+            settings_hash,
+            on_data_loss: self.on_data_loss,
+        })?)
+    }
+
+    fn positions(&self, start: &Start) -> Vec<(SourceNo, i64)> {
+        let at = |source: &SourceSettings| start.positions.get(&source.topic).copied();
+        self.inputs()
+            .filter_map(|(no, source)| Some((no, at(source)?)))
+            .collect()
+    }
+
+    /// The sources whose topics are there, with their numbers.
+    fn inputs(&self) -> impl Iterator<Item = (SourceNo, &SourceSettings)> {
+        let numbered = (0..).map(SourceNo).zip(&self.sources);
+        numbered
+            .zip(&self.present)
+            .filter(|(_, present)| **present)
+            .map(|(source, _)| source)
+    }
+}
+
+/// A changelog partition that is being read.
+struct Log {
+    queue: PartitionQueue,
+    /// The next offset, control records passed over.
+    at: i64,
+    /// Keeps the assignment; dropped after the queue.
+    _consumer: Arc<rdkafka::consumer::BaseConsumer<client::Logging>>,
+}
+
+impl Log {
+    fn open(kafka: &KafkaSettings, (topic, partition): &Partition, at: i64) -> Result<Log, Failed> {
+        let consumer = Arc::new(client::restorer(kafka)?);
+        let queue = PartitionQueue::open(&consumer, topic, *partition, BATCH).map_err(|error| {
+            let why = error.to_string();
+            Failed::Refused(Refusal::Unreadable { at, why })
+        })?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, *partition, Offset::Offset(at))?;
+        consumer.assign(&list)?;
+        Ok(Log {
+            queue,
+            at,
+            _consumer: consumer,
+        })
+    }
+
+    /// Hands over what comes next, but nothing from the bound on.
+    fn batch(
+        &mut self,
+        bound: i64,
+        restoring: &mut Restoring,
+        logic: &mut dyn Shard,
+    ) -> Result<u64, Failed> {
+        let mut records = 0;
+        for index in 0..self.queue.read(READ) {
+            match self.queue.get(index) {
+                Delivered::Record(record) if record.offset() >= bound => self.at = bound,
+                Delivered::Record(record) => {
+                    let offset = record.offset();
+                    let key = record.key().ok_or(Refusal::NoKey(offset))?;
+                    if let Some(handed) = restoring.feed(offset, key, record.value())? {
+                        logic.restore(handed.key, handed.payload)?;
+                    }
+                    self.at = offset + 1;
+                    records += 1;
+                }
+                Delivered::End { offset } => self.at = self.at.max(offset),
+                Delivered::Failed { code, text } => {
+                    return Err(match code {
+                        rdkafka::error::RDKafkaErrorCode::BadMessage
+                        | rdkafka::error::RDKafkaErrorCode::InvalidMessage
+                        | rdkafka::error::RDKafkaErrorCode::BadCompression => {
+                            let (at, why) = (self.at, text);
+                            Failed::Refused(Refusal::Unreadable { at, why })
+                        }
+                        code => Failed::Broker(KafkaError::MessageConsumption(code)),
+                    });
+                }
+            }
+        }
+        Ok(records)
+    }
+}

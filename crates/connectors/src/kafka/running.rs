@@ -1,0 +1,526 @@
+//! One shard at work: which record comes next, when a source is idle, when a slice closes.
+//!
+//! It lives on its worker's thread and never waits for anything: neither for records nor for a commit.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use mainstay_commit::{Epoch, Lease, Mark, Position, ShardNo, SliceToken, SourceAt, Term};
+use mainstay_intake::{Delivered, PartitionQueue, Record};
+use mainstay_model::Timestamp;
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::closed::{Arrivals, Closed};
+use super::data::{BATCH, Data, DataError, Reading};
+use super::offsets::partition_no;
+use super::place::{Place, wall_ms};
+use super::suspects::{Suspects, Verdict};
+use super::worker::Shared;
+use crate::{Closing, Headers, InputRecord, Shard, Slice, SourceNo};
+
+/// How long the source whose turn it is may take to deliver before another goes first.
+const HUNGER: Duration = Duration::from_millis(500);
+/// How long due work goes on between two batches.
+const WORK: Duration = Duration::from_millis(5);
+/// How often time is moved while all sources are silent.
+const TICK: Duration = Duration::from_secs(1);
+/// A shard that is further behind than this is moved by records alone.
+const TICK_AT_MOST_MS: i64 = 2 * 86_400_000;
+
+/// What came of a turn.
+pub(super) enum Turn {
+    /// Something was done; there may be more.
+    Busy,
+    /// There is nothing to do until something is delivered or a slice is due.
+    Quiet,
+    /// The next record of a source is gone from the broker.
+    Gone(SourceNo),
+}
+
+/// One source of the shard.
+struct Source {
+    no: SourceNo,
+    topic: Arc<str>,
+    /// Its place by name, which decides between equal times.
+    rank: usize,
+    /// The next record of the batch that was read last.
+    cursor: usize,
+    /// The next offset to apply.
+    next: i64,
+    /// The end was reached, and no record came since.
+    ended: bool,
+    idle: bool,
+    heard: Instant,
+    place: Arc<Place>,
+}
+
+/// A shard at work.
+pub(super) struct Running {
+    shard: ShardNo,
+    lease: Lease,
+    term: Term,
+    /// The epoch of the slice that is open.
+    epoch: Epoch,
+    logic: Box<dyn Shard>,
+    sources: Vec<Source>,
+    reading: Reading,
+    open: Open,
+    /// A slice of ours waits for its commit.
+    waiting: bool,
+    /// What the last commit that we were part of took.
+    commit_took: Duration,
+    ticked: Instant,
+}
+
+/// What the open slice has taken in.
+struct Open {
+    since: Instant,
+    bytes: usize,
+    records: u64,
+    moved: bool,
+    starved: bool,
+    arrivals: Arrivals,
+}
+
+impl Open {
+    fn new() -> Open {
+        Open {
+            since: Instant::now(),
+            bytes: 0,
+            records: 0,
+            moved: false,
+            starved: false,
+            arrivals: Arrivals::default(),
+        }
+    }
+}
+
+impl Running {
+    /// Begins to read a restored shard at its positions, in the order of the sources.
+    pub(super) fn start(
+        shared: &Shared,
+        (shard, lease, term): (ShardNo, Lease, Term),
+        logic: Box<dyn Shard>,
+        positions: &[(SourceNo, i64)],
+    ) -> Result<Running, DataError> {
+        let mut sources = Vec::with_capacity(positions.len());
+        for (no, next) in positions {
+            let settings = &shared.sources[usize::from(no.0)];
+            let place = shared.places.enter(shard, *no, *next);
+            sources.push(Source {
+                no: *no,
+                topic: Arc::from(settings.topic.as_str()),
+                rank: rank(shared, *no),
+                cursor: 0,
+                next: *next,
+                ended: false,
+                idle: false,
+                heard: Instant::now(),
+                place,
+            });
+        }
+        let reading = read(&shared.data, shard, &sources)?;
+        Ok(Running {
+            shard,
+            lease,
+            term,
+            epoch: term.began,
+            logic,
+            sources,
+            reading,
+            open: Open::new(),
+            waiting: false,
+            commit_took: Duration::ZERO,
+            ticked: Instant::now(),
+        })
+    }
+
+    pub(super) fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    /// The next offset of each source.
+    pub(super) fn positions(&self) -> impl Iterator<Item = (SourceNo, i64)> + '_ {
+        self.sources.iter().map(|source| (source.no, source.next))
+    }
+
+    /// Goes on with a new consumer, if there is one.
+    pub(super) fn follow(&mut self, data: &Data) -> Result<(), DataError> {
+        if self.reading.generation != data.generation() {
+            self.reading = read(data, self.shard, &self.sources)?;
+            for source in &mut self.sources {
+                source.cursor = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// The slice that waited was committed.
+    pub(super) fn committed(&mut self, took: Duration) {
+        self.waiting = false;
+        self.commit_took = took;
+    }
+
+    /// Applies what is there, at most about a batch, and does what time made due.
+    pub(super) fn turn(&mut self, shared: &Shared, suspects: &mut Suspects) -> Turn {
+        if self.held(shared) {
+            return Turn::Quiet;
+        }
+        let mut applied = 0;
+        while applied < BATCH {
+            match self.choose() {
+                Choice::Source(index) => {
+                    applied += self.apply_from(index, BATCH - applied, shared, suspects);
+                }
+                Choice::Gone(source) => return Turn::Gone(source),
+                Choice::Nothing => {
+                    self.open.starved = true;
+                    break;
+                }
+            }
+        }
+        self.note_silence(shared);
+        let more = self.work(suspects);
+        if applied > 0 || more {
+            Turn::Busy
+        } else {
+            Turn::Quiet
+        }
+    }
+
+    /// Whether the open slice may take nothing more in, because the one before it still waits.
+    fn held(&mut self, shared: &Shared) -> bool {
+        let share = shared.share();
+        let full =
+            self.waiting && (self.open.bytes > 4 * share || self.logic.pending_bytes() > share);
+        for source in &self.sources {
+            source.place.held.store(full, Ordering::Relaxed);
+        }
+        full
+    }
+
+    /// The source with the lowest stream time, then name, as far as there is data. One that may yet
+    /// deliver is waited for a moment, or a fast source would run ahead of a slow one.
+    fn choose(&mut self) -> Choice {
+        let mut best: Option<((Timestamp, usize), usize)> = None;
+        let mut hungry: Option<(Timestamp, usize)> = None;
+        for index in 0..self.sources.len() {
+            let there = match fill(&mut self.sources[index], &mut self.reading.queues[index]) {
+                Filled::Record => true,
+                Filled::Empty => false,
+                Filled::Gone => return Choice::Gone(self.sources[index].no),
+            };
+            let source = &self.sources[index];
+            let at = (self.logic.stream_time(source.no), source.rank);
+            if there && best.is_none_or(|(lowest, _)| at < lowest) {
+                best = Some((at, index));
+            }
+            if !there && !source.ended && source.heard.elapsed() < HUNGER {
+                hungry = Some(hungry.map_or(at, |lowest| lowest.min(at)));
+            }
+        }
+        match (best, hungry) {
+            (Some((at, _)), Some(first)) if first < at => Choice::Nothing,
+            (Some((_, index)), _) => Choice::Source(index),
+            (None, _) => Choice::Nothing,
+        }
+    }
+
+    /// Applies records of one source for as long as it is the lowest.
+    fn apply_from(
+        &mut self,
+        index: usize,
+        at_most: usize,
+        shared: &Shared,
+        suspects: &mut Suspects,
+    ) -> usize {
+        let bound = self.bound(index);
+        let queue = &self.reading.queues[index];
+        let source = &mut self.sources[index];
+        let mut applied = 0;
+        while applied < at_most && source.cursor < queue.len() {
+            let Delivered::Record(record) = queue.get(source.cursor) else {
+                break;
+            };
+            source.cursor += 1;
+            // Never twice, whatever the client delivers.
+            if record.offset() < source.next {
+                continue;
+            }
+            let logic = &mut self.logic;
+            if source.idle {
+                source.idle = false;
+                logic.set_idle(source.no, false);
+                shared.told_idle(self.shard, source.no, false);
+            }
+            apply(logic.as_mut(), source, &record, suspects, self.shard);
+            source.next = record.offset() + 1;
+            self.open.take(&record);
+            applied += 1;
+            let at = (logic.stream_time(source.no), source.rank);
+            if bound.is_some_and(|bound| at > bound) {
+                break;
+            }
+        }
+        source.ended &= applied == 0;
+        source.heard = Instant::now();
+        source.place.at.fetch_max(source.next, Ordering::AcqRel);
+        applied
+    }
+
+    /// Up to which stream time a source stays the lowest.
+    fn bound(&self, index: usize) -> Option<(Timestamp, usize)> {
+        let others = self.sources.iter().enumerate();
+        others
+            .filter(|(other, source)| *other != index && self.has_record(*other, source))
+            .map(|(_, source)| (self.logic.stream_time(source.no), source.rank))
+            .min()
+    }
+
+    fn has_record(&self, index: usize, source: &Source) -> bool {
+        source.cursor < self.reading.queues[index].len()
+    }
+
+    /// Tells the logic of sources that fell silent, and moves time when all are.
+    fn note_silence(&mut self, shared: &Shared) {
+        let Some(idle) = shared.idle else { return };
+        let now = shared.clock.now();
+        for source in &mut self.sources {
+            let silent = source.heard.elapsed();
+            if source.idle || !source.ended || silent < idle {
+                continue;
+            }
+            let since = now
+                .since(mainstay_commit::Millis(0))
+                .saturating_sub(ms(silent - idle));
+            if source.place.ended(mainstay_commit::Millis(since)) {
+                source.idle = true;
+                self.logic.set_idle(source.no, true);
+                shared.told_idle(self.shard, source.no, true);
+            }
+        }
+        if self.ticked.elapsed() >= TICK && self.sources.iter().all(|source| source.idle) {
+            self.ticked = Instant::now();
+            self.tick(Timestamp(wall_ms()).minus_ms(i64::try_from(ms(idle)).unwrap_or(i64::MAX)));
+        }
+    }
+
+    fn tick(&mut self, to: Timestamp) {
+        let newest = self.stream_time();
+        if newest < to && to.0 - newest.0 < TICK_AT_MOST_MS {
+            self.logic.tick(to);
+        }
+    }
+
+    fn stream_time(&self) -> Timestamp {
+        let times = self
+            .sources
+            .iter()
+            .map(|source| self.logic.stream_time(source.no));
+        times.max().unwrap_or(Timestamp::MIN)
+    }
+
+    fn work(&mut self, suspects: &mut Suspects) -> bool {
+        suspects.at_work();
+        let began = Instant::now();
+        while self.logic.work() {
+            if began.elapsed() >= WORK {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// When the open slice should close.
+    pub(super) fn due(&self, shared: &Shared) -> Instant {
+        self.open.since + self.interval(shared)
+    }
+
+    /// While behind, so long that commits cost under a twentieth of the time.
+    fn interval(&self, shared: &Shared) -> Duration {
+        if self.open.starved {
+            return shared.interval;
+        }
+        let longest = Duration::from_secs(2).max(shared.interval);
+        (self.commit_took * 20).clamp(shared.interval, longest)
+    }
+
+    /// Closes the open slice if it is time and there is something in it.
+    pub(super) fn close_if_due(&mut self, shared: &Shared) -> Option<Closed> {
+        let full =
+            self.open.bytes > 4 * shared.share() || self.logic.pending_bytes() > shared.share();
+        if self.waiting || (!full && Instant::now() < self.due(shared)) {
+            return None;
+        }
+        self.close(shared)
+    }
+
+    /// Closes the open slice, if there is something in it.
+    pub(super) fn close(&mut self, shared: &Shared) -> Option<Closed> {
+        let open = std::mem::replace(&mut self.open, Open::new());
+        let mut slice = Slice::default();
+        let closing = Closing {
+            behind: !open.starved,
+            pace_ms: i64::try_from(shared.clock.now().0).unwrap_or(i64::MAX),
+        };
+        self.logic.close(closing, &mut slice);
+        if slice.is_empty() && !open.moved {
+            return None;
+        }
+        let token = SliceToken {
+            shard: self.shard,
+            lease: self.lease,
+            epoch: self.epoch,
+        };
+        let position = self.position(shared);
+        self.epoch = self.epoch.next();
+        self.waiting = true;
+        Some(Closed {
+            token,
+            slice,
+            position,
+            arrivals: open.arrivals,
+            records: open.records,
+        })
+    }
+
+    fn position(&self, shared: &Shared) -> Position {
+        let at = |source: &Source| SourceAt {
+            next: source.next,
+            stream_time: self.logic.stream_time(source.no).0,
+        };
+        let sources = self.sources.iter();
+        Position {
+            mark: Mark {
+                state: self.term.state,
+                epoch: self.epoch,
+            },
+            began: self.term.began,
+            writer: shared.slot.clone(),
+            shards: shared.shards,
+            sources: sources
+                .map(|source| (source.topic.to_string(), at(source)))
+                .collect(),
+            settings_hash: self.logic.settings_hash(),
+            live_keys: self.logic.live_keys(),
+        }
+    }
+}
+
+impl Open {
+    fn take(&mut self, record: &Record<'_>) {
+        self.moved = true;
+        self.records += 1;
+        self.bytes += record.value().map_or(0, <[u8]>::len);
+        if let Some(arrived) = record.timestamp_ms() {
+            self.arrivals.note(arrived);
+        }
+    }
+}
+
+/// Where the next record comes from.
+enum Choice {
+    Source(usize),
+    Nothing,
+    Gone(SourceNo),
+}
+
+/// What a source has to offer.
+enum Filled {
+    Record,
+    Empty,
+    Gone,
+}
+
+/// Brings a source to its next record, reading on where the batch is used up.
+fn fill(source: &mut Source, queue: &mut PartitionQueue) -> Filled {
+    loop {
+        if source.cursor >= queue.len() {
+            source.cursor = 0;
+            if queue.read(Duration::ZERO) == 0 {
+                return Filled::Empty;
+            }
+        }
+        match queue.get(source.cursor) {
+            Delivered::Record(record) => {
+                if let Some(arrived) = record.timestamp_ms() {
+                    source.place.arrived.store(arrived, Ordering::Relaxed);
+                }
+                return Filled::Record;
+            }
+            Delivered::End { offset } => {
+                source.ended = true;
+                source.place.at.fetch_max(offset, Ordering::AcqRel);
+            }
+            Delivered::Failed { code, text } => {
+                let (topic, next) = (&*source.topic, source.next);
+                tracing::warn!(topic, next, ?code, "{text}");
+                if matches!(
+                    code,
+                    RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange
+                ) {
+                    return Filled::Gone;
+                }
+            }
+        }
+        source.cursor += 1;
+    }
+}
+
+fn apply(
+    logic: &mut dyn Shard,
+    source: &Source,
+    record: &Record<'_>,
+    suspects: &mut Suspects,
+    shard: ShardNo,
+) {
+    let input = InputRecord {
+        source: source.no,
+        topic: &source.topic,
+        partition: record.partition(),
+        offset: record.offset(),
+        arrival: record.timestamp_ms().map(Timestamp),
+        key: record.key(),
+        value: record.value(),
+        headers: &RecordHeaders(record),
+    };
+    match suspects.at(shard, source.no, record.offset()) {
+        Verdict::Apply => logic.apply(&input),
+        Verdict::GiveUp => logic.give_up(
+            &input,
+            "applying it failed twice; this is a bug of Mainstay",
+        ),
+    }
+}
+
+/// A record's headers, read only when somebody asks.
+struct RecordHeaders<'a>(&'a Record<'a>);
+
+impl Headers for RecordHeaders<'_> {
+    fn for_each(&self, each: &mut dyn FnMut(&str, Option<&[u8]>)) {
+        self.0
+            .for_each_header(|name, value| each(&String::from_utf8_lossy(name), value));
+    }
+}
+
+fn read(data: &Data, shard: ShardNo, sources: &[Source]) -> Result<Reading, DataError> {
+    let from: Vec<(&str, i64)> = sources
+        .iter()
+        .map(|source| (&*source.topic, source.next))
+        .collect();
+    data.open(partition_no(shard), &from)
+}
+
+fn rank(shared: &Shared, no: SourceNo) -> usize {
+    let name = &shared.sources[usize::from(no.0)].name;
+    shared
+        .sources
+        .iter()
+        .filter(|source| source.name < *name)
+        .count()
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

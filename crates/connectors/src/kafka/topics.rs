@@ -1,0 +1,342 @@
+//! Every topic that we write, with its settings, in one list; and whether the cluster has them that way.
+//!
+//! Partition p of every input, of `shards` and of `changelog` are one shard, so their numbers of partitions
+//! must be equal; an output needs at least as many.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::client;
+use super::offsets::Offsets;
+use super::settings::{KafkaSettings, SourceSettings};
+use super::wait::wait;
+use crate::slice::Topic;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// A topic of ours, as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicPlan {
+    /// Its name.
+    pub name: String,
+    /// How many partitions.
+    pub partitions: u32,
+    /// Its settings, as Kafka names them.
+    pub settings: Vec<(&'static str, String)>,
+    /// What it is for.
+    pub what: &'static str,
+}
+
+/// Every topic that we write, for so many shards.
+#[must_use]
+pub fn plan(kafka: &KafkaSettings, shards: u32) -> Vec<TopicPlan> {
+    let membership = TopicPlan {
+        name: kafka.shards_topic(),
+        partitions: shards,
+        settings: vec![("cleanup.policy", "delete".to_owned())],
+        what: "who has which shard; stays empty",
+    };
+    let slices = Topic::ALL.iter().map(|topic| TopicPlan {
+        name: kafka.topic(*topic),
+        partitions: shards,
+        settings: settings(*topic),
+        what: what(*topic),
+    });
+    std::iter::once(membership).chain(slices).collect()
+}
+
+fn settings(topic: Topic) -> Vec<(&'static str, String)> {
+    let days = |days: u64| (days * DAY_MS).to_string();
+    match topic {
+        Topic::AccountMetrics => vec![("cleanup.policy", "compact".to_owned())],
+        Topic::AccountDaily => vec![
+            ("cleanup.policy", "compact,delete".to_owned()),
+            ("retention.ms", days(400)),
+        ],
+        Topic::DeadLetter => vec![
+            ("cleanup.policy", "delete".to_owned()),
+            ("retention.ms", days(30)),
+        ],
+        Topic::Changelog => vec![
+            ("cleanup.policy", "compact".to_owned()),
+            ("segment.bytes", (64 << 20).to_string()),
+            ("min.cleanable.dirty.ratio", "0.1".to_owned()),
+            ("delete.retention.ms", days(7)),
+            ("max.compaction.lag.ms", days(7)),
+        ],
+    }
+}
+
+fn what(topic: Topic) -> &'static str {
+    match topic {
+        Topic::AccountMetrics => "newest rolling values by account",
+        Topic::AccountDaily => "final values by account and closed day",
+        Topic::DeadLetter => "records that could not be applied",
+        Topic::Changelog => "state; binary, ours alone",
+    }
+}
+
+/// What is on the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// How many shards there are: the partitions of every input.
+    pub shards: u32,
+    /// The sources that are there; optional ones may be missing.
+    pub present: Vec<bool>,
+    /// Topics of ours that are missing.
+    pub missing: Vec<TopicPlan>,
+}
+
+/// Why the topics cannot be worked with.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// The cluster did not answer.
+    #[error("no broker of `{brokers}` answered")]
+    Unreachable {
+        /// Whom we asked.
+        brokers: String,
+        /// Why.
+        #[source]
+        source: KafkaError,
+    },
+    /// An input is not there.
+    #[error("sources.{name}: topic `{topic}` does not exist; create it, or set `optional`")]
+    NoInput {
+        /// The source.
+        name: String,
+        /// Its topic.
+        topic: String,
+    },
+    /// There is nothing to read.
+    #[error("none of the inputs exists")]
+    NoInputs,
+    /// Partition p of one is not partition p of another.
+    #[error("numbers of partitions differ, but equal keys must meet on equal partitions: {0}")]
+    Partitions(Counts),
+    /// A topic of ours could not be made.
+    #[error("could not create `{name}`: {why}; as an administrator:\n{command}")]
+    Create {
+        /// Which.
+        name: String,
+        /// What the broker said.
+        why: String,
+        /// What makes it.
+        command: String,
+    },
+}
+
+/// Partitions by topic.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Counts(pub BTreeMap<String, u32>);
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (topic, partitions)) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}`{topic}` has {partitions}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks at the inputs and at the topics of ours.
+///
+/// # Errors
+/// When an input is missing, or the numbers of partitions do not fit.
+pub fn inspect(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Found, TopicError> {
+    let unreachable = |source| TopicError::Unreachable {
+        brokers: kafka.brokers.clone(),
+        source,
+    };
+    let offsets = Offsets::new(kafka).map_err(unreachable)?;
+    let count = |topic: &str| offsets.partitions(topic).map_err(unreachable);
+
+    let mut counts = BTreeMap::new();
+    let mut present = Vec::new();
+    for source in sources {
+        let partitions = count(&source.topic)?;
+        if partitions.is_none() && !source.optional {
+            let (name, topic) = (source.name.clone(), source.topic.clone());
+            return Err(TopicError::NoInput { name, topic });
+        }
+        present.push(partitions.is_some());
+        counts.extend(partitions.map(|partitions| (source.topic.clone(), partitions)));
+    }
+    let shards = counts
+        .values()
+        .next()
+        .copied()
+        .ok_or(TopicError::NoInputs)?;
+    let equal = counts.values().all(|partitions| *partitions == shards);
+
+    let mut missing = Vec::new();
+    let mut fits = equal;
+    for topic in plan(kafka, shards) {
+        match count(&topic.name)? {
+            None => missing.push(topic),
+            Some(partitions) => {
+                let own = topic.name == kafka.shards_topic()
+                    || topic.name == kafka.topic(Topic::Changelog);
+                fits &= partitions == shards || (!own && partitions > shards);
+                counts.insert(topic.name, partitions);
+            }
+        }
+    }
+    if !fits {
+        return Err(TopicError::Partitions(Counts(counts)));
+    }
+    Ok(Found {
+        shards,
+        present,
+        missing,
+    })
+}
+
+/// Creates topics; the cluster decides how many replicas they have.
+///
+/// # Errors
+/// When the cluster refuses one.
+pub fn create(kafka: &KafkaSettings, topics: &[TopicPlan]) -> Result<(), TopicError> {
+    if topics.is_empty() {
+        return Ok(());
+    }
+    let unreachable = |source| TopicError::Unreachable {
+        brokers: kafka.brokers.clone(),
+        source,
+    };
+    let admin = client::admin(kafka).map_err(unreachable)?;
+    let new: Vec<NewTopic<'_>> = topics.iter().map(new_topic).collect();
+    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
+    let results = wait(admin.create_topics(&new, &options)).map_err(unreachable)?;
+    for (topic, result) in topics.iter().zip(results) {
+        match result {
+            // Another instance was faster.
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) => {
+                return Err(TopicError::Create {
+                    name: topic.name.clone(),
+                    why: code.to_string(),
+                    command: create_command(kafka, topic),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn new_topic(plan: &TopicPlan) -> NewTopic<'_> {
+    let partitions = i32::try_from(plan.partitions).expect("Kafka counts partitions in 31 bits");
+    let topic = NewTopic::new(&plan.name, partitions, TopicReplication::Fixed(-1));
+    let settings = plan.settings.iter();
+    settings.fold(topic, |topic, (name, value)| topic.set(name, value))
+}
+
+/// The command that creates a topic.
+#[must_use]
+pub fn create_command(kafka: &KafkaSettings, topic: &TopicPlan) -> String {
+    let mut command = format!(
+        "kafka-topics.sh --bootstrap-server {} --create --topic {} --partitions {}",
+        kafka.brokers, topic.name, topic.partitions
+    );
+    for (name, value) in &topic.settings {
+        command.push_str(&format!(" --config {name}={value}"));
+    }
+    command
+}
+
+/// A right that our principal needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acl {
+    /// `topic`, `group` or `transactional-id`.
+    pub kind: &'static str,
+    /// Its name, or what it begins with.
+    pub name: String,
+    /// Whether the name is only a beginning.
+    pub prefixed: bool,
+    /// What must be allowed.
+    pub operations: &'static [&'static str],
+}
+
+/// The rights that the pipeline needs, and no more.
+#[must_use]
+pub fn acls(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Vec<Acl> {
+    let topic = |name: String, operations| Acl {
+        kind: "topic",
+        name,
+        prefixed: false,
+        operations,
+    };
+    let mut acls: Vec<Acl> = sources
+        .iter()
+        .map(|source| topic(source.topic.clone(), &["Read", "Describe"][..]))
+        .collect();
+    acls.push(topic(kafka.shards_topic(), &["Read", "Describe"]));
+    for written in Topic::ALL {
+        let operations: &[&str] = match written {
+            Topic::Changelog => &["Read", "Write", "Describe"],
+            Topic::AccountMetrics | Topic::AccountDaily | Topic::DeadLetter => {
+                &["Write", "Describe"]
+            }
+        };
+        acls.push(topic(kafka.topic(*written), operations));
+    }
+    acls.push(Acl {
+        kind: "group",
+        name: kafka.application.clone(),
+        prefixed: false,
+        operations: &["Read", "Describe"],
+    });
+    acls.push(Acl {
+        kind: "transactional-id",
+        name: format!("{}-", kafka.application),
+        prefixed: true,
+        operations: &["Write", "Describe"],
+    });
+    acls
+}
+
+/// The command that grants a right.
+#[must_use]
+pub fn acl_command(kafka: &KafkaSettings, acl: &Acl, principal: &str) -> String {
+    let pattern = if acl.prefixed { "prefixed" } else { "literal" };
+    let mut command = format!(
+        "kafka-acls.sh --bootstrap-server {} --add --allow-principal {principal} --{} {} \
+         --resource-pattern-type {pattern}",
+        kafka.brokers, acl.kind, acl.name
+    );
+    for operation in acl.operations {
+        command.push_str(&format!(" --operation {operation}"));
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_topic_of_a_slice_is_planned_with_a_clean_up_policy() {
+        let kafka = KafkaSettings::new("b:9092");
+        let topics = plan(&kafka, 4);
+        assert_eq!(topics.len(), Topic::ALL.len() + 1);
+        for topic in &topics {
+            assert_eq!(topic.partitions, 4);
+            assert_eq!(topic.settings[0].0, "cleanup.policy", "{}", topic.name);
+        }
+    }
+
+    #[test]
+    fn the_command_to_create_a_topic_has_all_its_settings() {
+        let kafka = KafkaSettings::new("b:9092");
+        let topic = plan(&kafka, 4).swap_remove(1);
+        assert_eq!(
+            create_command(&kafka, &topic),
+            "kafka-topics.sh --bootstrap-server b:9092 --create --topic mainstay.account-metrics \
+             --partitions 4 --config cleanup.policy=compact"
+        );
+    }
+}
