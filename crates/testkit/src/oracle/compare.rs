@@ -10,7 +10,7 @@ use super::Truth;
 /// The `account-daily` records of a run: of each account and day the last revision.
 ///
 /// On the way it watches what must hold between revisions: the first is 0, each one adds 1, and `corrects`
-/// has exactly the old values of what changed.
+/// has exactly the old values of what changed. A record without any metrics withdraws what was told.
 #[derive(Debug, Default)]
 pub struct Found {
     days: BTreeMap<(String, Day), Map<String, Value>>,
@@ -48,6 +48,12 @@ impl Found {
             self.broken.push(format!("{account} {day}: {why}"));
         }
         self.days.insert(name, record);
+    }
+
+    fn told(&self, account: &str, day: Day) -> Option<&Map<String, Value>> {
+        let record = self.days.get(&(account.to_owned(), day))?;
+        let metrics = record.get("metrics").and_then(Value::as_object)?;
+        (!metrics.is_empty()).then_some(metrics)
     }
 
     /// How many accounts and days have a record.
@@ -92,7 +98,11 @@ fn broken_revision(
         return (!object(now, "corrects").is_empty()).then(|| "corrects nothing".to_owned());
     };
     let (was, is) = (object(before, "metrics"), object(now, "metrics"));
-    let changed = was.into_iter().filter(|(id, was)| is.get(id) != Some(was));
+    let withdrawn = is.is_empty();
+    let changed = was
+        .into_iter()
+        .filter(|_| !withdrawn)
+        .filter(|(id, was)| is.get(id) != Some(was));
     let changed: Map<String, Value> = changed.collect();
     let corrects = object(now, "corrects");
     (corrects != changed).then(|| {
@@ -105,13 +115,12 @@ pub(super) fn differences(truth: &Truth, found: &Found) -> Vec<String> {
     let mut lines = found.broken.clone();
     for (account, days) in &truth.accounts {
         for (day, expected) in days {
-            let Some(record) = found.days.get(&(account.clone(), *day)) else {
+            let Some(metrics) = found.told(account, *day) else {
                 lines.push(format!("{account} {day}: no record"));
                 continue;
             };
-            let metrics = record.get("metrics").and_then(Value::as_object);
             for (id, expected) in expected {
-                let told = metrics.and_then(|metrics| metrics.get(*id));
+                let told = metrics.get(*id);
                 if !told.is_some_and(|told| same_value(expected, told)) {
                     let told = told.map_or("nothing".to_owned(), Value::to_string);
                     lines.push(format!(
@@ -125,7 +134,11 @@ pub(super) fn differences(truth: &Truth, found: &Found) -> Vec<String> {
         let days = truth.accounts.get(account);
         days.is_some_and(|days| days.contains_key(day))
     };
-    let invented = found.days.keys().filter(|name| !is_true(name));
+    let told = found
+        .days
+        .keys()
+        .filter(|(account, day)| found.told(account, *day).is_some());
+    let invented = told.filter(|name| !is_true(name));
     lines.extend(invented.map(|(account, day)| format!("{account} {day}: a record of no right")));
     lines
 }

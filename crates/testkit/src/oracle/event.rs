@@ -58,8 +58,8 @@ impl Event {
         if account == "*" && kind != Kind::CostRecorded {
             return Err(Code::BadField);
         }
-        let user = id(&fields, "user_id")?;
-        if user.is_none() && matches!(kind, Kind::UserSignedUp | Kind::UserRemoved) {
+        let user = maybe(&fields, "user_id")?;
+        if user.is_none() && kind.name().starts_with("user.") {
             return Err(Code::MissingField);
         }
         let data = fields.get("data");
@@ -72,7 +72,7 @@ impl Event {
         };
         Ok(Event {
             id: id(&fields, "id")?.ok_or(Code::MissingField)?,
-            source: text(&fields, "source")?,
+            source: maybe(&fields, "source")?,
             account,
             user,
             time: instant(&fields, "time")?.ok_or(Code::MissingField)?,
@@ -155,6 +155,14 @@ fn id(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Code> {
     }
 }
 
+/// An id that may be left out; a blank one is none.
+fn maybe(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Code> {
+    match id(fields, name) {
+        Err(Code::MissingField) => Ok(None),
+        id => id,
+    }
+}
+
 /// An instant, cut to milliseconds; a leap second is the second before it.
 fn instant(fields: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, Code> {
     let Some(text) = text(fields, name)? else {
@@ -179,12 +187,11 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Code> {
         return Err(Code::TooDeep);
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Value::deserialize(&mut reader).map_err(|e| syntax(&e))?;
+    let fields = Fields::deserialize(&mut reader);
+    let Ok(Fields { fields, twice }) = fields else {
+        return Err(not_fields(text));
+    };
     reader.end().map_err(|_| Code::TrailingData)?;
-    if !value.is_object() {
-        return Err(Code::NotAnObject);
-    }
-    let Fields { fields, twice } = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     let of_identity_or_time = [
         "id",
         "type",
@@ -201,6 +208,16 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Code> {
         return Err(Code::DuplicateKey);
     }
     Ok(fields)
+}
+
+/// Why a text is not one JSON object.
+fn not_fields(text: &str) -> Code {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    match Value::deserialize(&mut reader) {
+        Err(error) => syntax(&error),
+        Ok(_) if reader.end().is_err() => Code::TrailingData,
+        Ok(_) => Code::NotAnObject,
+    }
 }
 
 /// A lone surrogate is no character, so it is `not_utf8`, as raw bytes would be.

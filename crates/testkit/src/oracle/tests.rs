@@ -515,3 +515,17 @@ fn a_difference_is_told_by_account_day_and_metric() {
     let nothing = Found::default();
     assert_eq!(truth.differences(&nothing), ["acme 2026-03-01: no record"]);
 }
+
+#[test]
+fn a_record_without_metrics_withdraws_what_was_told() {
+    let record = |revision: u32, metrics: Value| {
+        json!({"account_id": "acme", "date": "2026-03-01", "revision": revision,
+            "metrics": metrics})
+        .to_string()
+    };
+    let told = Found::of_lines([record(0, json!({"dau": 1}))]);
+    let invented = ["acme 2026-03-01: a record of no right"];
+    assert_eq!(Truth::default().differences(&told), invented);
+    let withdrawn = Found::of_lines([record(0, json!({"dau": 1})), record(1, json!({}))]);
+    assert_eq!(Truth::default().differences(&withdrawn), [""; 0]);
+}
