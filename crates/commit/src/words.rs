@@ -26,7 +26,8 @@ pub enum Happened {
         /// State id and epoch of the last `position`.
         at: Mark,
     },
-    /// A shard's state was refused; the driver keeps the reason for the operator.
+    /// A shard's state was refused, and its changelog has not grown since the restore's bound was taken;
+    /// if it has, the driver restores again instead. The driver keeps the reason for the operator.
     Refused {
         /// The shard.
         shard: ShardNo,
@@ -44,8 +45,8 @@ pub enum Happened {
         /// Its last slice, if anything was open.
         last: Option<SliceToken>,
     },
-    /// The shard's logic panicked: its engine is no more. Slices it closed before are as good as ever, but
-    /// are made again with the rest.
+    /// The shard's logic panicked: its engine is no more. Slices that it closed before are dropped with it
+    /// and made again.
     Panicked {
         /// The shard.
         shard: ShardNo,

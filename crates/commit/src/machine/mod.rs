@@ -23,11 +23,15 @@
 //! * **Shards.** A running shard hands over a slice only while none of its slices waits, so it has at most
 //!   one being committed and one open; being stopped, it hands over what is open at once.
 //! * **Restore.** Never while a transaction with a slice of that shard is under way, for the log could still
-//!   get committed records behind the restore's bound.
+//!   get committed records behind the restore's bound. A refusal counts only if the changelog's high
+//!   watermark still is the bound when the group's offsets have been read; if it has grown, the restore
+//!   begins again with a new bound. For a process that hung while restoring has another owner's commits on
+//!   one side only, and would take its own lateness for tampering.
 //! * **Group.** The driver renews the group metadata in the callbacks only and says so; it returns from a
 //!   revoke or a loss only after `AckRevoke`. A transaction that holds a slice of a shard dropped meanwhile
-//!   is aborted, unless its commit was asked for before: a live member may commit offsets of partitions that
-//!   it no longer owns, so nobody else would stop it.
+//!   is aborted, unless its commit was asked for before: the slice's bytes are gone, perhaps before its
+//!   offsets were sent; and a live member may commit offsets of partitions that it no longer owns, so nobody
+//!   else would stop it.
 //!
 //! The machine knows no bytes, offsets or topics, no thread and no clock.
 
@@ -155,7 +159,7 @@ impl Machine {
             }
             Happened::Panicked { shard, lease } => {
                 if self.shards.alive(shard, lease, out) {
-                    // It is still ours, so a transaction that has a slice of it may go on.
+                    self.producer.spoil(shard);
                     self.shards.drop_to_restore(shard, Dropped::Panicked, out);
                 }
             }

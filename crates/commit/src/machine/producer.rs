@@ -12,7 +12,7 @@ pub(super) struct Producer {
     /// The slices of the transaction under way, or of the one in doubt. Those of dropped shards stay until
     /// it has ended: until then the log may still get committed records of them.
     taken: Vec<SliceToken>,
-    /// A shard of the transaction is no longer ours: it must not be committed.
+    /// A shard of the transaction was dropped: it must not be committed.
     spoiled: bool,
     /// The commit was asked for more than once, so that an error says nothing about the first time.
     asked_again: bool,
@@ -113,9 +113,9 @@ impl Producer {
         self.taken.iter().any(|slice| slice.shard == shard)
     }
 
-    /// The shard is no longer ours, so what was taken of it must not be committed any more. A commit that
-    /// was asked for already does no harm: all of it was produced and acknowledged while the shard was ours,
-    /// so the next owner's restore waits for its end.
+    /// The shard is dropped with its bytes, so what was taken of it must not be committed any more: its
+    /// records might go without its offsets. A commit that was asked for already does no harm: all of it was
+    /// produced and acknowledged while the shard was ours, so the next restore waits for its end.
     pub(super) fn spoil(&mut self, shard: ShardNo) {
         self.spoiled |= self.holds(shard);
     }

@@ -121,16 +121,16 @@ fn a_slice_of_an_earlier_stay_is_not_taken_for_one_of_this() {
 }
 
 #[test]
-fn a_panic_restores_its_shard_and_leaves_the_transaction_alone() {
+fn a_panic_restores_its_shard_and_the_others_are_produced_again() {
     let mut told = Told::running(&[A, B]);
     told.slice(A);
     told.up_to("drain");
     let (shard, lease) = (A, told.lease(A));
+    told.slice(B);
     told.tell(Happened::Panicked { shard, lease });
     assert_eq!(told.words(), ["drop a Panicked"]);
-    assert_eq!(told.done(), ["send"]);
-    assert_eq!(told.done(), ["commit"]);
-    assert_eq!(told.done(), ["restore a"]);
+    assert_eq!(told.done(), ["abort"]);
+    assert_eq!(told.done(), ["restore a", "begin"]);
 }
 
 #[test]
