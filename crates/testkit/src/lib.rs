@@ -3,6 +3,7 @@
 //!
 //! Everything here is a function of its seed or its text; nothing reads a clock.
 
+pub mod broker;
 pub mod company;
 pub mod history;
 pub mod load;
