@@ -1,0 +1,458 @@
+//! What goes out: its bytes, its caps, and that the published schemas tell the truth.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail it")]
+
+use mainstay_codec::records::{
+    MAX_HOPS, account_daily, account_daily_key, account_metrics, dead_letter, dead_letter_line,
+    hops, original_headers,
+};
+use mainstay_codec::schema::{asyncapi, schemas};
+use mainstay_model::{
+    AccountDaily, AccountMetrics, Code, Corrected, Day, DeadLetter, Info, Levels, Rejection,
+    Timestamp, Unit, Value,
+};
+
+const fn info(id: &'static str, unit: Unit) -> Info {
+    Info {
+        id,
+        unit,
+        levels: Levels::Account,
+        help: "Something counted.",
+        headline: false,
+    }
+}
+
+static DAU: Info = info("dau", Unit::Count);
+static STICKINESS: Info = info("stickiness", Unit::Ratio);
+static MEDIAN: Info = info("sessions_per_user_median", Unit::Mean);
+static TIME: Info = info("time_in_product_7d", Unit::Seconds);
+static L30: Info = info("active_days_histogram", Unit::Histogram);
+static SEEN: Info = info("last_seen", Unit::Date);
+static INFOS: [&Info; 6] = [&DAU, &STICKINESS, &MEDIAN, &TIME, &L30, &SEEN];
+
+fn values() -> Vec<Value> {
+    vec![
+        Value::Count(3),
+        Value::Ratio(1.0 / 3.0),
+        Value::Undefined,
+        Value::Seconds(1_500),
+        Value::List(vec![1, 0, 2]),
+        Value::Day(Day(20_513)),
+    ]
+}
+
+fn daily(account: &str, corrects: &[Corrected]) -> String {
+    let mut out = Vec::new();
+    let record = AccountDaily {
+        account,
+        date: Day(20_513),
+        revision: 0,
+        as_of: Timestamp(1_772_416_800_000),
+        values: &values(),
+        corrects,
+    };
+    account_daily(&INFOS, &record, "USD", &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn live() -> String {
+    let mut out = Vec::new();
+    let record = AccountMetrics {
+        account: "acc_1",
+        as_of: Timestamp(1_772_357_400_123),
+        partial: true,
+        data_stale: false,
+        values: &values(),
+    };
+    account_metrics(&INFOS, &record, "USD", &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+const METRICS: &str = r#""metrics":{"dau":3,"stickiness":0.3333333333333333,"sessions_per_user_median":null,"time_in_product_7d":1.5,"active_days_histogram":[1,0,2],"last_seen":"2026-03-01"},"features":{}"#;
+
+#[test]
+fn account_daily_has_these_bytes() {
+    let head = r#"{"schema_version":1,"account_id":"acc_1","date":"2026-03-01","revision":0,"as_of":"2026-03-02T02:00:00Z","currency":"USD","#;
+    assert_eq!(daily("acc_1", &[]), format!("{head}{METRICS}}}"));
+    let old = [
+        Corrected {
+            metric: 0,
+            was: Value::Count(2),
+        },
+        Corrected {
+            metric: 1,
+            was: Value::Undefined,
+        },
+    ];
+    let corrects = r#","corrects":{"dau":2,"stickiness":null}}"#;
+    assert_eq!(daily("acc_1", &old), format!("{head}{METRICS}{corrects}"));
+}
+
+#[test]
+fn account_metrics_has_these_bytes() {
+    let head = r#"{"schema_version":1,"account_id":"acc_1","as_of":"2026-03-01T09:30:00.123Z","partial":true,"data_stale":false,"currency":"USD","#;
+    assert_eq!(live(), format!("{head}{METRICS}}}"));
+}
+
+#[test]
+fn odd_account_ids_are_escaped_in_records_and_keys() {
+    let account = "a\"}\\\n\0😀";
+    let record: serde_json::Value = serde_json::from_str(&daily(account, &[])).unwrap();
+    assert_eq!(record["account_id"], account);
+    let mut key = Vec::new();
+    account_daily_key(account, Day(20_513), &mut key);
+    let key: Vec<String> = serde_json::from_slice(&key).unwrap();
+    assert_eq!(key, [account, "2026-03-01"]);
+}
+
+fn why() -> Rejection {
+    Rejection::new(
+        Code::BadField,
+        "data.duration_ms",
+        "found `x`, expected a number",
+    )
+}
+
+type Given<'a> = [(&'a str, Option<&'a [u8]>)];
+
+fn letter<'a>(
+    why: &'a Rejection,
+    value: Option<&'a [u8]>,
+    headers: &'a Given<'a>,
+) -> DeadLetter<'a> {
+    DeadLetter {
+        why,
+        topic: "events",
+        partition: 3,
+        offset: 17,
+        key: Some(b"k\xff"),
+        value,
+        headers,
+    }
+}
+
+fn header<'a>(headers: &'a [(String, Option<Vec<u8>>)], name: &str) -> Option<&'a str> {
+    let mut found = headers.iter().filter(|(given, _)| given == name);
+    let value = found
+        .next()
+        .map(|(_, value)| std::str::from_utf8(value.as_deref().unwrap()).unwrap());
+    assert!(found.next().is_none(), "{name} stands once");
+    value
+}
+
+#[test]
+fn a_dead_letter_keeps_all_that_came_and_says_why() {
+    let (why, given) = (why(), [("trace", Some(&b"\xff\x00"[..])), ("empty", None)]);
+    let sent = dead_letter(&letter(&why, Some(b"{bad"), &given));
+    assert_eq!(
+        (sent.key, sent.value),
+        (Some(&b"k\xff"[..]), Some(&b"{bad"[..]))
+    );
+    for (name, value) in [
+        ("error.code", "bad_field"),
+        (
+            "error.message",
+            "`data.duration_ms`: found `x`, expected a number, at offset 17 of events/3",
+        ),
+        ("error.field", "data.duration_ms"),
+        ("error.topic", "events"),
+        ("error.partition", "3"),
+        ("error.offset", "17"),
+        ("error.version", env!("CARGO_PKG_VERSION")),
+        ("error.hops", "1"),
+    ] {
+        assert_eq!(header(&sent.headers, name), Some(value));
+    }
+    assert_eq!(header(&sent.headers, "error.length"), None);
+    assert_eq!(
+        sent.headers[8..],
+        [
+            ("trace".into(), Some(vec![0xFF, 0])),
+            ("empty".into(), None)
+        ]
+    );
+}
+
+fn weight(
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[(String, Option<Vec<u8>>)],
+) -> usize {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.as_ref().map_or(0, Vec::len) + 10);
+    key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + headers.sum::<usize>()
+}
+
+#[test]
+fn row_24_ten_thousand_headers_a_huge_header_and_a_huge_value_fit_into_256_kib() {
+    let huge = vec![b'x'; 1 << 20];
+    let names: Vec<String> = (0..10_000).map(|place| format!("header-{place}")).collect();
+    let mut given: Vec<(&str, Option<&[u8]>)> = vec![("huge", Some(&huge))];
+    given.extend(
+        names
+            .iter()
+            .map(|name| (name.as_str(), Some(&b"value"[..]))),
+    );
+    let why = Rejection::new(Code::TooLarge, "f".repeat(9_000), "m".repeat(9_000));
+    let sent = dead_letter(&DeadLetter {
+        key: Some(&huge),
+        ..letter(&why, Some(&huge), &given)
+    });
+    assert!(weight(sent.key, sent.value, &sent.headers) <= 256 * 1024);
+    assert_eq!(header(&sent.headers, "error.length"), Some("1048576"));
+    assert_eq!(header(&sent.headers, "error.key_length"), Some("1048576"));
+    assert_eq!(
+        header(&sent.headers, "error.sha256").map(str::len),
+        Some(64)
+    );
+    let kept = sent
+        .headers
+        .iter()
+        .filter(|(name, _)| name.starts_with("header-"))
+        .count();
+    let dropped: usize = header(&sent.headers, "error.headers_dropped")
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(kept + dropped, 10_001);
+    assert!(kept > 1_000);
+    assert!(sent.headers.iter().all(|(name, _)| name != "huge"));
+}
+
+#[test]
+fn row_24_of_forged_headers_ours_win() {
+    let why = why();
+    let given = [
+        ("error.code", Some(&b"internal"[..])),
+        ("error.sha256", Some(&b"beef"[..])),
+        ("error.mine", Some(&b"kept"[..])),
+        ("error.hops", Some(&b"-7"[..])),
+    ];
+    let sent = dead_letter(&letter(&why, None, &given));
+    assert_eq!(header(&sent.headers, "error.code"), Some("bad_field"));
+    assert_eq!(header(&sent.headers, "error.sha256"), None);
+    assert_eq!(header(&sent.headers, "error.mine"), Some("kept"));
+    assert_eq!(header(&sent.headers, "error.hops"), Some("1"));
+}
+
+#[test]
+fn row_24_a_letter_is_sent_round_three_times_at_most() {
+    let why = why();
+    let mut headers: Vec<(String, Option<Vec<u8>>)> = vec![("trace".into(), Some(b"t".to_vec()))];
+    for round in 1..=MAX_HOPS + 1 {
+        let given: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+            .collect();
+        let sent = dead_letter(&letter(&why, Some(b"x"), &given)).headers;
+        let sent: Vec<_> = sent
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+            .collect();
+        assert_eq!(hops(&sent), round.min(MAX_HOPS));
+        match original_headers(&sent) {
+            Some(again) if round < MAX_HOPS => headers = again,
+            None if round >= MAX_HOPS => break,
+            other => panic!("round {round}: {other:?}"),
+        }
+        assert_eq!(headers.len(), 2);
+    }
+}
+
+#[test]
+fn what_was_cut_is_not_sent_round() {
+    let (why, huge) = (why(), vec![0; 200 * 1024]);
+    let sent = dead_letter(&letter(&why, Some(&huge), &[])).headers;
+    let sent: Vec<_> = sent
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_deref()))
+        .collect();
+    assert_eq!(original_headers(&sent), None);
+}
+
+fn line(why: &Rejection, value: Option<&[u8]>) -> String {
+    let mut out = Vec::new();
+    let given = [
+        ("a\"b", Some(&b"\xff"[..])),
+        ("none", None),
+        ("error.code", Some(b"forged")),
+    ];
+    dead_letter_line(&letter(why, value, &given), &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_dead_letter_in_a_file_has_these_bytes() {
+    assert_eq!(
+        line(&why(), Some(b"{bad")),
+        r#"{"code":"bad_field","message":"`data.duration_ms`: found `x`, expected a number, at offset 17 of events/3","field":"data.duration_ms","topic":"events","partition":3,"offset":17,"key_base64":"a/8=","value_base64":"e2JhZA==","headers":[{"name":"a\"b","value_base64":"/w=="},{"name":"none","value_base64":null}]}"#
+    );
+    assert!(line(&why(), None).contains(r#""value_base64":null"#));
+}
+
+#[test]
+fn records_are_what_their_schemas_say() {
+    let of = |name: &str| {
+        let found = schemas(&INFOS)
+            .into_iter()
+            .find(|schema| schema.name == name);
+        found.unwrap_or_else(|| panic!("a schema of {name}")).json
+    };
+    let old = [Corrected {
+        metric: 3,
+        was: Value::Seconds(5),
+    }];
+    for (name, record) in [
+        ("account-daily", daily("acc_1", &[])),
+        ("account-daily", daily("acc_1", &old)),
+        ("account-metrics", live()),
+        ("dead-letter", line(&why(), Some(b"{bad"))),
+        ("dead-letter", line(&why(), Some(&vec![7; 200 * 1024]))),
+        ("dead-letter", line(&why(), None)),
+    ] {
+        let record = serde_json::from_str(&record).unwrap();
+        fits(&of(name), &record, name).unwrap();
+    }
+    let mut wrong: serde_json::Value = serde_json::from_str(&live()).unwrap();
+    wrong["metrics"]["dau"] = "3".into();
+    assert!(fits(&of("account-metrics"), &wrong, "").is_err());
+}
+
+#[test]
+fn accepted_examples_fit_the_schema_of_their_format() {
+    let schema = schemas(&[])
+        .into_iter()
+        .find(|schema| schema.name == "native")
+        .unwrap()
+        .json;
+    let files = [
+        include_str!("../fixtures/native/product.jsonl"),
+        include_str!("../fixtures/native/identity.jsonl"),
+        include_str!("../fixtures/native/business.jsonl"),
+    ];
+    let mut seen = 0;
+    for line in files.iter().flat_map(|file| file.lines()) {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line.get("events").is_some() {
+            fits(&schema, &line["record"], "record").unwrap_or_else(|why| panic!("{line}: {why}"));
+            seen += 1;
+        }
+    }
+    assert!(seen > 30);
+}
+
+#[test]
+fn every_topic_is_in_the_asyncapi_document() {
+    let document = asyncapi(&INFOS, "mainstay.", "1.2.3");
+    assert_eq!(document["asyncapi"], "3.0.0");
+    for topic in ["account-metrics", "account-daily", "dead-letter"] {
+        assert_eq!(
+            document["channels"][topic]["address"],
+            format!("mainstay.{topic}")
+        );
+        assert_eq!(
+            document["operations"][format!("send-{topic}")]["action"],
+            "send"
+        );
+        assert!(document["components"]["messages"][topic]["payload"]["schema"].is_object());
+    }
+    assert!(document["operations"]["receive-native"].is_object());
+}
+
+/// As much of JSON Schema as the published schemas use.
+fn fits(schema: &serde_json::Value, value: &serde_json::Value, path: &str) -> Result<(), String> {
+    use serde_json::Value as Json;
+    let fail = |why: &str| Err(format!("{path}: {why}: {value}"));
+    for (keyword, rule) in schema.as_object().into_iter().flatten() {
+        match keyword.as_str() {
+            "type" => {
+                let one = rule.as_str().into_iter();
+                let some = rule
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Json::as_str);
+                let allowed: Vec<&str> = one.chain(some).collect();
+                let is = |name: &&str| match *name {
+                    "null" => value.is_null(),
+                    "boolean" => value.is_boolean(),
+                    "string" => value.is_string(),
+                    "number" => value.is_number(),
+                    "integer" => value.is_i64() || value.is_u64(),
+                    "array" => value.is_array(),
+                    "object" => value.is_object(),
+                    other => panic!("{other} is no type"),
+                };
+                if !allowed.iter().any(is) {
+                    return fail("type");
+                }
+            }
+            "const" if rule != value => return fail("const"),
+            "enum" if !rule.as_array().unwrap().contains(value) => return fail("enum"),
+            "minimum" if value.as_f64().is_some_and(|n| n < rule.as_f64().unwrap()) => {
+                return fail("minimum");
+            }
+            "maximum" if value.as_f64().is_some_and(|n| n > rule.as_f64().unwrap()) => {
+                return fail("maximum");
+            }
+            "maxLength"
+                if value
+                    .as_str()
+                    .is_some_and(|s| s.chars().count() as u64 > rule.as_u64().unwrap()) =>
+            {
+                return fail("maxLength");
+            }
+            "required" if value.is_object() => {
+                for key in rule.as_array().unwrap() {
+                    if value.get(key.as_str().unwrap()).is_none() {
+                        return fail(&format!("{key} is required"));
+                    }
+                }
+            }
+            "properties" => {
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    if let Some(rule) = rule.get(key) {
+                        fits(rule, value, &format!("{path}.{key}"))?;
+                    }
+                }
+            }
+            "additionalProperties" => {
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    let known = schema
+                        .get("properties")
+                        .and_then(|known| known.get(key))
+                        .is_some();
+                    if !known && *rule == Json::Bool(false) {
+                        return fail(&format!("{key} is not known"));
+                    }
+                    if !known {
+                        fits(rule, value, &format!("{path}.{key}"))?;
+                    }
+                }
+            }
+            "items" => {
+                for value in value.as_array().into_iter().flatten() {
+                    fits(rule, value, &format!("{path}[]"))?;
+                }
+            }
+            "anyOf"
+                if !rule
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|rule| fits(rule, value, path).is_ok()) =>
+            {
+                return fail("anyOf");
+            }
+            "allOf" => rule
+                .as_array()
+                .unwrap()
+                .iter()
+                .try_for_each(|rule| fits(rule, value, path))?,
+            "then" if fits(&schema["if"], value, path).is_ok() => fits(rule, value, path)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
