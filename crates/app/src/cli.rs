@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{check, completions, metrics, schema};
+use crate::commands::{check, completions, metrics, schema, topics};
 use crate::config::Given;
 use crate::exit::Exit;
 use crate::logging::{self, LogFormat};
@@ -50,6 +50,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 Kafka cannot be reached
 enum Command {
     /// Look for mistakes in a config; all of them are told at once
     Check(check::Arguments),
+    /// Print or create the topics, or print the rights that are needed
+    Topics(topics::Arguments),
     /// Print the metrics: id, unit, for whom, what
     Metrics(metrics::Arguments),
     /// Print the JSON Schemas of events and records, or AsyncAPI
@@ -92,6 +94,7 @@ impl Cli {
         let given = |file: &ConfigFile| Given::here(file.config.clone(), self.set.clone());
         match &self.command {
             Command::Check(arguments) => check::run(arguments, &given(&arguments.file), out),
+            Command::Topics(arguments) => topics::run(arguments, &given(&arguments.file), out),
             Command::Metrics(arguments) => metrics::run(arguments, out),
             Command::Schema(arguments) => schema::run(arguments, &given(&arguments.file), out),
             Command::Completions(arguments) => completions::run(arguments, out),

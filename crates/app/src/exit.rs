@@ -2,6 +2,9 @@
 
 use std::io;
 
+use mainstay_connectors::kafka::RuntimeError;
+use mainstay_connectors::kafka::topics::TopicError;
+
 use crate::config::Mistakes;
 
 /// How a command ended that did not end well.
@@ -22,14 +25,6 @@ pub enum Exit {
 #[error("{0}")]
 pub struct WrongUsage(pub String);
 
-/// No broker answered.
-#[derive(Debug, thiserror::Error)]
-#[error("no broker of `{brokers}` answered")]
-pub struct NoKafka {
-    /// Whom we asked.
-    pub brokers: String,
-}
-
 /// The operator stopped a command before it was done.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
@@ -45,7 +40,7 @@ impl Exit {
         let is_usage = error.is::<Mistakes>() || error.is::<WrongUsage>();
         Some(if is_usage {
             Exit::Usage
-        } else if error.is::<NoKafka>() {
+        } else if is_no_kafka(error) {
             Exit::NoKafka
         } else if error.is::<Interrupted>() {
             Exit::Interrupted
@@ -53,6 +48,15 @@ impl Exit {
             Exit::Failed
         })
     }
+}
+
+fn is_no_kafka(error: &anyhow::Error) -> bool {
+    let topics = if let Some(RuntimeError::Topics(topics)) = error.downcast_ref() {
+        Some(topics)
+    } else {
+        error.downcast_ref::<TopicError>()
+    };
+    matches!(topics, Some(TopicError::Unreachable { .. }))
 }
 
 fn is_closed_pipe(cause: &(dyn std::error::Error + 'static)) -> bool {
@@ -70,8 +74,7 @@ mod tests {
     fn an_error_keeps_its_exit_code_under_what_is_told_around_it() {
         let around = |error: anyhow::Error| Exit::of(&error.context("while checking"));
         assert_eq!(around(WrongUsage(String::new()).into()), Some(Exit::Usage));
-        let brokers = String::new();
-        assert_eq!(around(NoKafka { brokers }.into()), Some(Exit::NoKafka));
+        assert_eq!(around(TopicError::NoInputs.into()), Some(Exit::Failed));
         assert_eq!(around(Interrupted.into()), Some(Exit::Interrupted));
         assert_eq!(around(anyhow::anyhow!("disk full")), Some(Exit::Failed));
     }

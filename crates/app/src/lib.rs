@@ -9,3 +9,5 @@ pub mod config;
 pub mod exit;
 mod logging;
 mod table;
+pub mod shard;
+pub mod wiring;

@@ -4,3 +4,4 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod metrics;
 pub(crate) mod schema;
+pub(crate) mod topics;

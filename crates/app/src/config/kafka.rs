@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_connectors::kafka::refused_option;
+
 use super::mistake::Report;
 use super::section::section;
 use super::setting::{Secret, Setting, Shown, TopicName, choice, read_texts};
@@ -18,8 +20,8 @@ section! {
         /// different in every process: it gives the transactional id and static membership of the group.
         /// Not given: the host's name and the first free number among the lock files in `state.dir`.
         instance: Option<TopicName> = None;
-        /// How producers choose the partition of an account: "murmur2" (the Java default), "consistent"
-        /// (CRC32, the default of librdkafka), or "unchecked": believe that they agree.
+        /// How producers choose the partition of an account: "murmur2", the default of Java clients, is
+        /// checked for every account; "unchecked": believe that they agree.
         partitioner: Partitioner = Partitioner::Murmur2;
         /// What to do where an input no longer has the next record: "refuse" to start, or count the loss
         /// and "continue".
@@ -36,8 +38,6 @@ choice! {
     pub enum Partitioner {
         /// As Java clients do.
         Murmur2 = "murmur2",
-        /// CRC32, as librdkafka does when it is told nothing else.
-        Consistent = "consistent",
         /// Believed, not checked.
         Unchecked = "unchecked",
     }
@@ -132,43 +132,13 @@ impl std::fmt::Display for Found<'_> {
     }
 }
 
-/// Properties that no config may set, because the guarantees rest on them or a key of its own has them.
-const KEPT: &[&str] = &[
-    "acks",
-    "auto.offset.reset",
-    "bootstrap.servers",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "enable.idempotence",
-    "enable.partition.eof",
-    "group.id",
-    "group.instance.id",
-    "group.protocol",
-    "isolation.level",
-    "max.in.flight",
-    "max.in.flight.requests.per.connection",
-    "message.timeout.ms",
-    "metadata.broker.list",
-    "partition.assignment.strategy",
-    "partitioner",
-    "request.required.acks",
-    "transaction.timeout.ms",
-    "transactional.id",
-];
-
 /// Tells the report of properties that are not the operator's to set.
 pub(super) fn check_client(kafka: &Kafka, node: Option<&Node>, report: &mut Report) {
-    for name in kafka
-        .client
-        .keys()
-        .filter(|name| KEPT.contains(&name.as_str()))
-    {
-        let at = node.map(|node| node.place_of(name)).unwrap_or_default();
-        let key = format!("kafka.client.{name}");
-        report.broken(
-            &at,
-            &key,
-            "is kept by mainstay: what it promises rests on it",
-        );
+    for name in kafka.client.keys() {
+        if let Some(why) = refused_option(name) {
+            let at = node.map(|node| node.place_of(name)).unwrap_or_default();
+            let key = format!("kafka.client.{name}");
+            report.broken(&at, &key, format!("may not be set: {why}"));
+        }
     }
 }

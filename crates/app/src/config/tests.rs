@@ -38,7 +38,7 @@ metrics = ["dau", "stickyness", 5]
     let expected = [
         ":3:11: `kafka.brokers`: found \"localhost\", expected a list of `host:port`",
         ":4:1: `kafka.aplication`: there is no such key; did you mean `application`?",
-        ":5:12: `kafka.client.enable.idempotence`: is kept by mainstay: what it promises rests on it",
+        ":5:12: `kafka.client.enable.idempotence`: may not be set: exactly-once rests on it",
         ":8:10: `sources.product.format`: found \"nativ\", expected \"native\"; did you mean `native`?",
         ":7:1: `sources.product.topic`: found \"events\", which is the topic of `sources.billing` too; \
          expected one source a topic",
