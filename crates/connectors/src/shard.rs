@@ -108,6 +108,11 @@ pub trait Shard: Send {
     /// Does one bounded step of what time alone made due, and says whether there is more.
     fn work(&mut self) -> bool;
 
+    /// How many bytes, about, the slice would have if it were closed now; 0 where the logic does not know.
+    fn pending_bytes(&self) -> usize {
+        0
+    }
+
     /// Moves all that was said since the last call into `slice`: outputs, dead letters, and one changelog
     /// record for each key that changed.
     fn close(&mut self, closing: Closing, slice: &mut Slice);

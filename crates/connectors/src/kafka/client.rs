@@ -3,7 +3,8 @@
 //! What the library logs goes to `tracing`, and so do its errors; neither ever holds an option's value.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::AdminClient;
 use rdkafka::client::ClientContext;
@@ -219,6 +220,11 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
 }
 
 pub(super) fn log(level: RDKafkaLogLevel, fac: &str, text: &str) {
+    // Failed calls come back to whoever made them, who knows what they mean; lost connections are told as
+    // errors, and come back by themselves.
+    if ["TXNERR", "GETPID", "FAIL", "REQTMOUT", "FETCHERR"].contains(&fac) {
+        return tracing::debug!(target: "librdkafka", fac, "{text}");
+    }
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
@@ -233,12 +239,35 @@ pub(super) fn log(level: RDKafkaLogLevel, fac: &str, text: &str) {
 }
 
 pub(super) fn complain(error: &KafkaError, reason: &str) {
-    let code = error.rdkafka_error_code();
-    match code {
-        // Said for every broker whenever one of them goes away; the client comes back by itself.
-        Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown) => {
-            tracing::warn!(target: "librdkafka", "{reason}");
+    match error.rdkafka_error_code() {
+        // Said by every client for every broker and every try while one is away.
+        Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve) => {
+            tracing::debug!(target: "librdkafka", "{reason}");
+        }
+        Some(RDKafkaErrorCode::AllBrokersDown) => {
+            if ALL_DOWN.is_new(Instant::now()) {
+                tracing::warn!("no broker answers: {reason}");
+            }
         }
         Some(_) | None => tracing::error!(target: "librdkafka", %error, "{reason}"),
+    }
+}
+
+/// What all clients say at once is said once.
+static ALL_DOWN: Once = Once(Mutex::new(None));
+
+/// How long the same complaint is not repeated.
+const QUIET: Duration = Duration::from_secs(10);
+
+struct Once(Mutex<Option<Instant>>);
+
+impl Once {
+    fn is_new(&self, now: Instant) -> bool {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = said.is_none_or(|said| now.saturating_duration_since(said) >= QUIET);
+        if new {
+            *said = Some(now);
+        }
+        new
     }
 }

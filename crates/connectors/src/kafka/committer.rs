@@ -40,7 +40,7 @@ pub(super) struct Committer {
     pub(super) waiting: BTreeMap<SliceToken, Arc<Closed>>,
     pub(super) ready: BTreeMap<Lease, Box<Ready>>,
     pub(super) restores: BTreeMap<Lease, Arc<AtomicBool>>,
-    pub(super) refusal: Option<(ShardNo, Refusal)>,
+    pub(super) refusal: Option<(ShardNo, Box<Refusal>)>,
     pub(super) began: Option<Instant>,
 }
 
@@ -77,10 +77,7 @@ impl Committer {
                 // We hold a sender ourselves.
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
-            let happened = match event {
-                Event::Fault(fault) => return Err(fault.into()),
-                event => self.translate(event),
-            };
+            let happened = self.translate(event)?;
             if let Some(ended) = self.step(happened) {
                 return ended;
             }
@@ -95,8 +92,8 @@ impl Committer {
     }
 
     /// Keeps what an event carries and gives the machine the rest.
-    fn translate(&mut self, event: Event) -> Happened {
-        match event {
+    fn translate(&mut self, event: Event) -> Result<Happened, RuntimeError> {
+        Ok(match event {
             Event::Happened(happened) => happened,
             Event::Sliced(closed) => Happened::Sliced(self.keep(*closed)),
             Event::Stopped { shard, lease, last } => Happened::Stopped {
@@ -119,8 +116,8 @@ impl Committer {
                 self.refusal = Some((shard, why));
                 Happened::Refused { shard, lease }
             }
-            Event::Fault(_) => Happened::Tick,
-        }
+            Event::Fault(fault) => return Err(fault.into()),
+        })
     }
 
     fn keep(&mut self, closed: Closed) -> SliceToken {
@@ -185,7 +182,10 @@ impl Committer {
         let slices = tokens.iter().filter_map(|token| self.waiting.get(token));
         let slices: Vec<Arc<Closed>> = slices.map(Arc::clone).collect();
         match call {
-            Call::Begin => self.began = Some(Instant::now()),
+            Call::Begin => {
+                self.began = Some(Instant::now());
+                self.observer.told(&Told::Begun);
+            }
             Call::Abort => self.observer.told(&Told::Aborted),
             Call::ReadBack(_) => self.observer.told(&Told::InDoubt),
             Call::NewProducer
@@ -269,10 +269,7 @@ impl Committer {
         let refusal = self.refusal.take();
         match (exit, refusal) {
             (Exit::Done, _) => Ok(()),
-            (Exit::Refused(_), Some((shard, why))) => {
-                let why = Box::new(why);
-                Err(RuntimeError::Refused { shard, why })
-            }
+            (Exit::Refused(_), Some((shard, why))) => Err(RuntimeError::Refused { shard, why }),
             (exit, _) => Err(RuntimeError::Exit(exit)),
         }
     }

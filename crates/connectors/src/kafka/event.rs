@@ -32,7 +32,7 @@ pub(super) enum Event {
     Refused {
         shard: ShardNo,
         lease: Lease,
-        why: Refusal,
+        why: Box<Refusal>,
     },
     /// Something without which nothing goes on.
     Fault(Fault),

@@ -79,7 +79,7 @@ impl Member {
         };
         while leave.try_recv() == Err(TryRecvError::Empty) {
             beat.beat(clock.now());
-            if let Some(fault) = consumer.poll(POLL).and_then(|polled| fault(polled.err()?)) {
+            if let Some(fault) = consumer.poll(POLL).and_then(|polled| fault(&polled.err()?)) {
                 drop(events.send(Event::Fault(fault)));
             }
         }
@@ -99,19 +99,19 @@ fn leave_group(consumer: BaseConsumer<Callbacks>) {
 }
 
 /// Errors after which the membership cannot go on by itself.
-fn fault(error: KafkaError) -> Option<Fault> {
-    match error {
-        KafkaError::MessageConsumptionFatal(code) => Some(Fault::Membership(code.to_string())),
-        KafkaError::MessageConsumption(
-            code @ (RDKafkaErrorCode::GroupAuthorizationFailed
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::SaslAuthenticationFailed),
-        ) => Some(Fault::Membership(code.to_string())),
-        other => {
-            tracing::debug!(error = %other, "membership");
-            None
-        }
+fn fault(error: &KafkaError) -> Option<Fault> {
+    if let KafkaError::MessageConsumptionFatal(code) = error {
+        return Some(Fault::Membership(code.to_string()));
     }
+    let code = error.rdkafka_error_code()?;
+    let forbidden = matches!(
+        code,
+        RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::SaslAuthenticationFailed
+    );
+    tracing::debug!(%error, "membership");
+    forbidden.then(|| Fault::Membership(code.to_string()))
 }
 
 /// What the library calls when the assignment changes.

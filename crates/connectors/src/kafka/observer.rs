@@ -57,6 +57,8 @@ pub enum Told<'a> {
     Running(ShardNo),
     /// A shard is no longer ours; so are its series.
     Gone(ShardNo),
+    /// A transaction began.
+    Begun,
     /// A slice was committed.
     Committed(Committed<'a>),
     /// A transaction was committed.

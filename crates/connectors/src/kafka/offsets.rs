@@ -116,12 +116,23 @@ impl Offsets {
             return Ok(None);
         };
         if let Some(error) = found.error() {
-            return match RDKafkaErrorCode::from(error) {
-                RDKafkaErrorCode::UnknownTopicOrPartition => Ok(None),
-                code => Err(KafkaError::MetadataFetch(code)),
-            };
+            let code = RDKafkaErrorCode::from(error);
+            if code == RDKafkaErrorCode::UnknownTopicOrPartition {
+                return Ok(None);
+            }
+            return Err(KafkaError::MetadataFetch(code));
         }
         Ok(u32::try_from(found.partitions().len()).ok())
+    }
+
+    /// Serves what the clients have to say apart from answers.
+    pub(super) fn poll(&self) {
+        for client in [&self.committed, &self.uncommitted] {
+            // Nothing is assigned, so nothing but errors can come; those were logged.
+            if let Some(Err(error)) = client.poll(std::time::Duration::ZERO) {
+                tracing::debug!(%error, "asking for offsets");
+            }
+        }
     }
 
     /// A client for whoever has another question.

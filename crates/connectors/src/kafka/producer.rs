@@ -10,7 +10,7 @@ use mainstay_commit::StateId;
 use mainstay_commit::{
     Call, Epoch, Failure, Happened, Mark, Position, ReadBack, ShardNo, envelope,
 };
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -45,7 +45,7 @@ pub(super) struct Job {
 pub(super) struct Calls {
     pub(super) kafka: KafkaSettings,
     pub(super) slot: String,
-    /// The topics of the sources, in their order.
+    /// The topics of the sources that are there.
     pub(super) inputs: Vec<String>,
     pub(super) metadata: Arc<Metadata>,
     pub(super) offsets: Arc<Offsets>,
@@ -355,32 +355,45 @@ fn fences(code: RDKafkaErrorCode) -> bool {
 
 /// The class of a failed call. What a passed deadline means differs by the call.
 fn class(error: &KafkaError, past_deadline: Failure) -> Failure {
-    let class = match error {
-        KafkaError::Transaction(error) => {
-            let code = error.code();
-            if fences(code) {
-                Failure::Fenced
-            } else if matches!(
-                code,
-                RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::RequestTimedOut
-            ) {
-                past_deadline
-            } else if refused_by_group(code) && !error.is_fatal() {
-                Failure::IllegalGeneration
-            } else if error.is_fatal() {
-                Failure::Fatal
-            } else if error.txn_requires_abort() {
-                Failure::Abort
-            } else if error.is_retriable() {
-                Failure::Retriable
-            } else {
-                Failure::Fatal
-            }
-        }
-        _ => past_deadline,
+    let class = if let KafkaError::Transaction(error) = error {
+        transaction_class(error, past_deadline)
+    } else {
+        past_deadline
     };
-    tracing::warn!(%error, ?class, "a call of the producer failed");
+    match class {
+        // One of these with every rebalance is as it should be.
+        Failure::IllegalGeneration => {
+            tracing::info!("the group refused offsets of an old generation");
+        }
+        Failure::Retriable => tracing::info!(%error, "a call of the producer is made again"),
+        Failure::Abort | Failure::Fenced | Failure::Fatal | Failure::Unknown => {
+            tracing::warn!(%error, ?class, "a call of the producer failed");
+        }
+    }
     class
+}
+
+fn transaction_class(error: &RDKafkaError, past_deadline: Failure) -> Failure {
+    let code = error.code();
+    let timed_out = matches!(
+        code,
+        RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::RequestTimedOut
+    );
+    if fences(code) {
+        Failure::Fenced
+    } else if timed_out {
+        past_deadline
+    } else if refused_by_group(code) && !error.is_fatal() {
+        Failure::IllegalGeneration
+    } else if error.is_fatal() {
+        Failure::Fatal
+    } else if error.txn_requires_abort() {
+        Failure::Abort
+    } else if error.is_retriable() {
+        Failure::Retriable
+    } else {
+        Failure::Fatal
+    }
 }
 
 fn refused_by_group(code: RDKafkaErrorCode) -> bool {

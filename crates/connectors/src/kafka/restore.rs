@@ -13,7 +13,7 @@ use mainstay_commit::start::{Facts, OnDataLoss, Refused, SourceFacts, Start, dec
 use mainstay_commit::{Epoch, Lease, Mark, Position, Restoring, ShardNo};
 use mainstay_intake::{Delivered, PartitionQueue};
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client;
@@ -62,7 +62,7 @@ pub enum Refusal {
 /// Why a restore ended without a state.
 enum Failed {
     /// The state is not to be used.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The broker did not answer; it will.
     Broker(KafkaError),
     /// Nobody wants it any more.
@@ -77,7 +77,7 @@ impl From<KafkaError> for Failed {
 
 impl<E: Into<Refusal>> From<E> for Failed {
     fn from(error: E) -> Failed {
-        Failed::Refused(error.into())
+        Failed::Refused(Box::new(error.into()))
     }
 }
 
@@ -312,7 +312,7 @@ impl Log {
         let consumer = Arc::new(client::restorer(kafka)?);
         let queue = PartitionQueue::open(&consumer, topic, *partition, BATCH).map_err(|error| {
             let why = error.to_string();
-            Failed::Refused(Refusal::Unreadable { at, why })
+            Failed::from(Refusal::Unreadable { at, why })
         })?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, *partition, Offset::Offset(at))?;
@@ -345,19 +345,24 @@ impl Log {
                     records += 1;
                 }
                 Delivered::End { offset } => self.at = self.at.max(offset),
-                Delivered::Failed { code, text } => {
-                    return Err(match code {
-                        rdkafka::error::RDKafkaErrorCode::BadMessage
-                        | rdkafka::error::RDKafkaErrorCode::InvalidMessage
-                        | rdkafka::error::RDKafkaErrorCode::BadCompression => {
-                            let (at, why) = (self.at, text);
-                            Failed::Refused(Refusal::Unreadable { at, why })
-                        }
-                        code => Failed::Broker(KafkaError::MessageConsumption(code)),
-                    });
-                }
+                Delivered::Failed { code, text } => return Err(unread(code, text, self.at)),
             }
         }
         Ok(records)
+    }
+}
+
+/// A damaged batch stays damaged; all else may be better the next time.
+fn unread(code: RDKafkaErrorCode, why: String, at: i64) -> Failed {
+    let damaged = matches!(
+        code,
+        RDKafkaErrorCode::BadMessage
+            | RDKafkaErrorCode::InvalidMessage
+            | RDKafkaErrorCode::BadCompression
+    );
+    if damaged {
+        Refusal::Unreadable { at, why }.into()
+    } else {
+        Failed::Broker(KafkaError::MessageConsumption(code))
     }
 }

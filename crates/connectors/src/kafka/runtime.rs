@@ -26,7 +26,7 @@ use super::producer::Calls;
 use super::restore::{Free, MakeShard, Restorer};
 use super::settings::RuntimeSettings;
 use super::slot::Slot;
-use super::topics::{self, Found, plan};
+use super::topics::{self, Found};
 use super::watch::Watch;
 use super::worker::{Shared, Worker};
 
@@ -117,7 +117,6 @@ fn topics_of(settings: &RuntimeSettings, observer: &dyn Observer) -> Result<Foun
         shards: found.shards,
         created: found.missing.len(),
     });
-    debug_assert_eq!(plan(kafka, found.shards).len(), crate::Topic::ALL.len() + 1);
     Ok(found)
 }
 
@@ -164,6 +163,10 @@ impl Threads {
             let worker = Worker::spawn(number, Arc::clone(&shared), events.clone(), beat);
             workers.push(worker.map_err(thread_failed)?);
         }
+        let present = settings.sources.iter().zip(found.present.clone());
+        let present = present
+            .filter(|(_, present)| *present)
+            .map(|(source, _)| source.topic.clone());
         let restorer = Arc::new(Restorer {
             kafka: kafka.clone(),
             sources: settings.sources.clone(),
@@ -178,11 +181,7 @@ impl Threads {
         let calls = Calls {
             kafka: kafka.clone(),
             slot: slot.name().to_owned(),
-            inputs: settings
-                .sources
-                .iter()
-                .map(|source| source.topic.clone())
-                .collect(),
+            inputs: present.collect(),
             metadata: Arc::clone(&metadata),
             offsets: Arc::clone(&offsets),
             jobs: job_inbox,

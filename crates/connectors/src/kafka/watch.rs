@@ -51,6 +51,7 @@ impl Watch {
         while !self.ended.load(Ordering::Acquire) {
             std::thread::sleep(POLL);
             self.shared.data.poll();
+            self.offsets.poll();
             if asked.elapsed() >= every {
                 asked = Instant::now();
                 if let Err(error) = self.look() {

@@ -1,0 +1,249 @@
+//! Gauges of accounts: a family for each metric by one rule, series for a bounded set of accounts.
+//!
+//! Full detail is on the topics. Here are the accounts that the operator named, and besides them the
+//! largest, up to a number. A value that is undefined has no series, which is not a series of zero.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainstay_commit::ShardNo;
+use mainstay_model::{Info, Unit, Value};
+use prometheus::{GaugeVec, Registry};
+
+use super::families::float_vec;
+use crate::Shown;
+
+/// Which accounts have series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLimits {
+    /// These always.
+    pub always: BTreeSet<String>,
+    /// So many besides.
+    pub top: usize,
+    /// The metric whose largest values come first.
+    pub by: &'static str,
+}
+
+impl Default for AccountLimits {
+    fn default() -> AccountLimits {
+        AccountLimits {
+            always: BTreeSet::new(),
+            top: 200,
+            by: "mau",
+        }
+    }
+}
+
+/// The family of a metric's account gauges: `mainstay_account_`, its id, and its unit if not there yet.
+#[must_use]
+pub fn family_name(info: &Info) -> String {
+    let unit = match info.unit {
+        Unit::Seconds => "_seconds",
+        Unit::Ratio => "_ratio",
+        Unit::Count | Unit::Mean | Unit::Days | Unit::Date | Unit::Histogram => "",
+    };
+    let unit = if info.id.ends_with(unit) { "" } else { unit };
+    format!("mainstay_account_{}{unit}", info.id)
+}
+
+/// The gauges of accounts.
+pub(super) struct Accounts {
+    limits: AccountLimits,
+    /// By the place of the metric in the catalogue; none where its values are no single number.
+    families: Vec<Option<GaugeVec>>,
+    ranked_by: Option<usize>,
+    shown: BTreeMap<String, Place>,
+}
+
+struct Place {
+    shard: ShardNo,
+    rank: i64,
+}
+
+impl Accounts {
+    pub(super) fn register(
+        registry: &Registry,
+        catalogue: &[&'static Info],
+        limits: AccountLimits,
+    ) -> Accounts {
+        let family = |info: &&'static Info| {
+            let number = !matches!(info.unit, Unit::Histogram | Unit::Date);
+            let name = family_name(info);
+            let name = name.trim_start_matches("mainstay_").to_owned();
+            (number && info.headline).then(|| float_vec(registry, &name, info.help, &["account"]))
+        };
+        Accounts {
+            ranked_by: catalogue.iter().position(|info| info.id == limits.by),
+            families: catalogue.iter().map(family).collect(),
+            limits,
+            shown: BTreeMap::new(),
+        }
+    }
+
+    /// Takes an account's newest values, if it is among those that are shown.
+    pub(super) fn show(&mut self, shard: ShardNo, account: &Shown) {
+        let rank = self.rank(account);
+        if !self.admit(&account.account, rank) {
+            return;
+        }
+        self.shown
+            .insert(account.account.clone(), Place { shard, rank });
+        for (family, value) in self.families.iter().zip(&account.values) {
+            let Some(family) = family else { continue };
+            match number(value) {
+                Some(number) => family.with_label_values(&[&account.account]).set(number),
+                // There may have been none.
+                None => drop(family.remove_label_values(&[&account.account])),
+            }
+        }
+    }
+
+    /// A shard is no longer ours.
+    pub(super) fn gone(&mut self, shard: ShardNo) {
+        let gone = self.shown.iter().filter(|(_, place)| place.shard == shard);
+        let gone: Vec<String> = gone.map(|(account, _)| account.clone()).collect();
+        for account in gone {
+            self.remove(&account);
+        }
+    }
+
+    /// How many accounts have series.
+    pub(super) fn len(&self) -> usize {
+        self.shown.len()
+    }
+
+    fn rank(&self, account: &Shown) -> i64 {
+        let value = self.ranked_by.and_then(|index| account.values.get(index));
+        value.and_then(number).map_or(0, |number| number as i64)
+    }
+
+    /// Makes room for an account, if it is to have any.
+    fn admit(&mut self, account: &str, rank: i64) -> bool {
+        if self.shown.contains_key(account) || self.limits.always.contains(account) {
+            return true;
+        }
+        let ranked = || {
+            let others = self.shown.iter();
+            others.filter(|(name, _)| !self.limits.always.contains(*name))
+        };
+        if ranked().count() < self.limits.top {
+            return true;
+        }
+        let lowest = ranked().min_by_key(|(name, place)| (place.rank, std::cmp::Reverse(*name)));
+        match lowest.map(|(name, place)| (name.clone(), place.rank)) {
+            Some((name, lowest)) if lowest < rank => {
+                self.remove(&name);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    fn remove(&mut self, account: &str) {
+        self.shown.remove(account);
+        for family in self.families.iter().flatten() {
+            // It has no series where its value was undefined.
+            drop(family.remove_label_values(&[account]));
+        }
+    }
+}
+
+/// A value as a gauge has it: seconds are seconds, undefined is nothing.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Undefined | Value::List(_) | Value::Day(_) => None,
+        Value::Count(count) => Some(*count as f64),
+        Value::Ratio(ratio) => Some(*ratio),
+        Value::Seconds(ms) => Some(*ms as f64 / 1000.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_model::Levels;
+
+    use super::*;
+
+    static MAU: Info = info("mau", Unit::Count);
+    static STICKINESS: Info = info("stickiness", Unit::Ratio);
+
+    const fn info(id: &'static str, unit: Unit) -> Info {
+        Info {
+            id,
+            unit,
+            levels: Levels::AccountAndGroup,
+            help: "Help.",
+            headline: true,
+        }
+    }
+
+    fn accounts(top: usize, always: &[&str]) -> (Registry, Accounts) {
+        let registry = Registry::new();
+        let limits = AccountLimits {
+            always: always.iter().map(ToString::to_string).collect(),
+            top,
+            by: "mau",
+        };
+        let accounts = Accounts::register(&registry, &[&MAU, &STICKINESS], limits);
+        (registry, accounts)
+    }
+
+    fn shown(account: &str, mau: i64) -> Shown {
+        Shown {
+            account: account.to_owned(),
+            values: vec![Value::Count(mau), Value::Undefined],
+        }
+    }
+
+    fn names(registry: &Registry) -> Vec<String> {
+        let text = prometheus::TextEncoder::new()
+            .encode_to_string(&registry.gather())
+            .unwrap();
+        text.lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn a_family_is_named_by_one_rule() {
+        assert_eq!(family_name(&MAU), "mainstay_account_mau");
+        assert_eq!(
+            family_name(&STICKINESS),
+            "mainstay_account_stickiness_ratio"
+        );
+        let told = info("late_ratio", Unit::Ratio);
+        assert_eq!(family_name(&told), "mainstay_account_late_ratio");
+    }
+
+    #[test]
+    fn the_largest_and_the_named_are_shown_and_no_more() {
+        let (registry, mut accounts) = accounts(1, &["named"]);
+        for account in [
+            shown("small", 1),
+            shown("large", 9),
+            shown("named", 0),
+            shown("tiny", 0),
+        ] {
+            accounts.show(ShardNo(0), &account);
+        }
+        assert_eq!(
+            names(&registry),
+            [
+                r#"mainstay_account_mau{account="large"} 9"#,
+                r#"mainstay_account_mau{account="named"} 0"#
+            ]
+        );
+    }
+
+    #[test]
+    fn series_leave_with_their_shard_and_names_are_escaped() {
+        let (registry, mut accounts) = accounts(9, &[]);
+        accounts.show(ShardNo(0), &shown("moves", 1));
+        accounts.show(ShardNo(1), &shown("a\"}\n", 2));
+        accounts.gone(ShardNo(0));
+        assert_eq!(
+            names(&registry),
+            [r#"mainstay_account_mau{account="a\"}\n"} 2"#]
+        );
+    }
+}
