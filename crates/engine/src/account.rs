@@ -252,9 +252,8 @@ impl Account {
             events,
             key_actions,
         });
-        let became_active = qualifies && events_of_day >= settings.active_min_events;
-        if became_active && user.set_active(day) {
-            user.past_dirty = true;
+        if qualifies && events_of_day == settings.active_min_events {
+            user.set_active(day);
             self.add(day, |row| row.active_users += 1);
         }
         if key_action {
@@ -400,6 +399,33 @@ impl Account {
             self.closed = day;
             self.unsaved.account = true;
         }
+    }
+
+    /// How many days ago the account was deleted, if it was and did not come back.
+    pub(crate) fn deleted_for(&self) -> Option<i32> {
+        let deleted = self.lifecycle.deleted_on();
+        deleted.map(|deleted| self.closed.since(deleted))
+    }
+
+    /// Whether nothing is kept of a deleted account but that it was.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.users.len() == 0 && self.deleted_for().is_some_and(|days| days > KEPT_DAYS)
+    }
+
+    /// Forgets all but that the account was there, and when.
+    pub(crate) fn forget(&mut self) {
+        self.name.value = None;
+        self.totals = Totals::default();
+        self.users = Users::default();
+        self.membership = Membership::default();
+        self.pending.clear();
+        let unsaved = &mut self.unsaved;
+        unsaved.users.clear();
+        unsaved.days.clear();
+        unsaved.pending.clear();
+        unsaved.forgotten_days.clear();
+        unsaved.settled.clear();
+        unsaved.account = true;
     }
 
     /// A sixteenth of the users a day, so that a large account is not walked through at once.

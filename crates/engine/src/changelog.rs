@@ -83,11 +83,8 @@ impl Changelog {
         }
     }
 
-    /// All records of an account are to be removed.
-    pub(crate) fn dropped(&mut self, no: AccountNo, account: &Account) {
-        if account.unsaved.written {
-            self.removed.push(key(b'A', &[no.into()]));
-        }
+    /// Nothing is kept of a deleted account but its own record: all others are to be removed.
+    pub(crate) fn forget(&mut self, no: AccountNo, account: &mut Account) {
         let forgotten = account.unsaved.forgotten_days.iter().copied();
         for day in account.totals.written().chain(forgotten) {
             self.removed.push(day_key(b'D', no, day));
@@ -108,6 +105,7 @@ impl Changelog {
                 self.removed.push(key(b'N', &[no.into(), user as u64]));
             }
         }
+        account.forget();
     }
 }
 
@@ -136,16 +134,17 @@ impl Engine {
     pub fn save(&mut self, put: &mut Put<'_>) {
         let mut value = Vec::new();
         let mut live = self.changelog.live_keys;
+        // First, because a key that was removed may have come back since.
+        for key in std::mem::take(&mut self.changelog.removed) {
+            put(&key, None);
+            live -= 1;
+        }
         for no in std::mem::take(&mut self.changelog.unsaved) {
             let Some(account) = &mut self.accounts[no as usize] else {
                 continue;
             };
             live += save_account(no, account, &self.zones, &mut value, put);
             live -= forget_days(no, account, put);
-        }
-        for key in std::mem::take(&mut self.changelog.removed) {
-            put(&key, None);
-            live -= 1;
         }
         self.changelog.live_keys = live;
         self.save_ids(&mut value, put);

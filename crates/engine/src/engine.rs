@@ -11,7 +11,7 @@ use mainstay_model::{AccountDaily, AccountMetrics, Body, Code, Corrected};
 use mainstay_model::{Day, Event, Rejection, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::account::{Account, Surroundings};
+use crate::account::{Account, KEPT_DAYS, Surroundings};
 use crate::changelog::Changelog;
 use crate::dedup::{Dedup, Remembered, Seen};
 use crate::metrics;
@@ -154,12 +154,13 @@ impl Engine {
             return Verdict::Rejected(too_late(day, over, self.settings.correction_days));
         }
         self.remember(hash, event, watermark);
-        let no = known.unwrap_or_else(|| self.add_account(&event.account, zone, over));
-        self.catch_up(no, out);
         let late = day <= over;
-        self.apply_to(no, event, day, out);
+        let no = known.unwrap_or_else(|| self.add_account(&event.account, zone, over));
+        // Time moves first: what this event makes due happened before it.
         self.time.saw(source, event.time.min(arrival));
         self.time_moved();
+        self.catch_up(no, out);
+        self.apply_to(no, event, day, out);
         Verdict::Applied { late }
     }
 
@@ -367,7 +368,11 @@ impl Engine {
             return false;
         };
         let over = to.unwrap_or_else(|| self.zones.over(account.zone.value));
-        account.skip_to(over.min(account.lifecycle.first.minus(1)));
+        let begins = match account.is_forgotten() {
+            true => over,
+            false => account.lifecycle.first.minus(1),
+        };
+        account.skip_to(over.min(begins));
         if account.closed >= over {
             return false;
         }
@@ -379,26 +384,12 @@ impl Engine {
         if let Some(values) = account.values(day, &self.settings) {
             tell(account, day, &values, &[], &self.settings, &self.zones, out);
         }
-        let deleted = account.lifecycle.deleted_on();
-        match deleted.is_some_and(|deleted| day.since(deleted) > crate::account::KEPT_DAYS) {
-            true => self.drop_account(no),
-            false => self.mark(no),
+        // Once: what happens to it later is kept like that of any other, and told if it comes back.
+        if account.deleted_for() == Some(KEPT_DAYS + 1) {
+            self.changelog.forget(no, account);
         }
+        self.mark(no);
         true
-    }
-
-    /// Nothing of a deleted account can be asked for any more.
-    fn drop_account(&mut self, no: AccountNo) {
-        let Some(account) = self.accounts[no as usize].take() else {
-            return;
-        };
-        if let Ok(found) = self
-            .index
-            .find_entry(xxh3_64(account.id.as_bytes()), |known| *known == no)
-        {
-            found.remove();
-        }
-        self.changelog.dropped(no, &account);
     }
 
     /// Tells closed days again whose values are no longer what was told.

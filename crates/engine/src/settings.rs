@@ -5,6 +5,9 @@
 use std::collections::BTreeSet;
 
 use mainstay_model::Zone;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::pack::Packer;
 
 /// What an operator may decide about facts and metrics.
 ///
@@ -35,6 +38,34 @@ pub struct Settings {
     pub dedupe_product_ms: i64,
     /// How long ids of all other events are remembered.
     pub dedupe_business_ms: i64,
+}
+
+impl Settings {
+    /// A hash of all that shapes facts, kept with the state: the same settings have the same hash in every
+    /// release.
+    #[must_use]
+    pub fn hash(&self) -> u64 {
+        let mut bytes = Vec::new();
+        let mut to = Packer(&mut bytes);
+        to.bytes(self.zone.name().as_bytes());
+        for number in [
+            self.lateness_ms,
+            i64::from(self.correction_days),
+            self.max_skew_ms,
+            self.session_gap_ms,
+            i64::from(self.active_min_events),
+            i64::from(self.engaged_k),
+            self.dedupe_product_ms,
+            self.dedupe_business_ms,
+        ] {
+            to.int(number);
+        }
+        for names in [&self.active_events, &self.active_ignore, &self.key_actions] {
+            to.uint(names.len() as u64);
+            names.iter().for_each(|name| to.bytes(name.as_bytes()));
+        }
+        xxh3_64(&bytes)
+    }
 }
 
 const HOUR_MS: i64 = 3_600_000;

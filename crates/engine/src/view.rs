@@ -89,7 +89,7 @@ impl Scan {
         let mut buckets: Vec<u16> = Vec::new();
         let week = (view.day.minus(6), view.day);
         for (no, user) in view.account.users.iter().enumerate() {
-            scan.activity(user, view.day);
+            scan.activity(user, view);
             let known = user.known_from <= view.day
                 && !view.account.membership.is_removed(no as u32, view.day);
             scan.known += u64::from(known);
@@ -104,8 +104,8 @@ impl Scan {
         scan
     }
 
-    fn activity(&mut self, user: &User, day: Day) {
-        let active = user.active_days(day);
+    fn activity(&mut self, user: &User, view: &View<'_>) {
+        let active = user.active_days(view.day, view.settings.active_min_events);
         for (weeks, wau) in self.wau.iter_mut().enumerate() {
             *wau += u64::from(active >> (7 * weeks) & WEEK != 0);
         }

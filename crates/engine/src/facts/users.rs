@@ -215,17 +215,32 @@ impl User {
         }
     }
 
-    /// Activity of the 128 days up to `day`: bit k for `day` - k.
-    pub(crate) fn active_days(&self, day: Day) -> u128 {
+    /// Activity of the days up to `day`, at least 60 of them: bit k for `day` - k.
+    pub(crate) fn active_days(&self, day: Day, min_events: u32) -> u128 {
         let behind = day.since(self.newest);
+        if behind < -64 {
+            return self.active_days_of_past(day, min_events);
+        }
         match u32::try_from(behind) {
             Ok(behind) => self.bits.checked_shl(behind).unwrap_or(0),
             Err(_) => self.bits.checked_shr(behind.unsigned_abs()).unwrap_or(0),
         }
     }
 
-    /// Marks a day as active. Says whether it was not before.
-    pub(crate) fn set_active(&mut self, day: Day) -> bool {
+    /// The same from counts, for a day that lies so far behind the newest one that its bits are gone. Only a
+    /// source that has run months ahead of another needs this.
+    fn active_days_of_past(&self, day: Day, min_events: u32) -> u128 {
+        let mut bits = 0u128;
+        let mut count = |counts: Counts| {
+            let bit = 1u128.checked_shl(day.since(counts.day).unsigned_abs());
+            bits |= bit.filter(|_| counts.events >= min_events).unwrap_or(0);
+        };
+        self.window(day.minus(127), day, &mut count, &mut |_| {});
+        bits
+    }
+
+    /// Marks a day as active.
+    pub(crate) fn set_active(&mut self, day: Day) {
         let ahead = day.since(self.newest);
         if ahead > 0 {
             self.bits = self.bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
@@ -234,9 +249,8 @@ impl User {
         let bit = 1u128
             .checked_shl(self.newest.since(day).unsigned_abs())
             .unwrap_or(0);
-        let new = self.bits & bit == 0;
         self.bits |= bit;
-        new && bit != 0
+        self.past_dirty = true;
     }
 
     /// Counts events of a day and says how many qualifying ones the day has now.
@@ -401,7 +415,7 @@ impl User {
         to.int(i64::from(self.today.day.0));
         to.uint(u64::from(self.today.events));
         to.uint(u64::from(self.today.key_actions));
-        to.uint(u64::from(self.active_days(self.today.day) & 1 == 1));
+        to.uint(u64::from(self.active_days(self.today.day, 1) & 1 == 1));
         if let Some(session) = &self.session {
             to.int(i64::from(session.day.since(self.today.day)));
             session.pack(to);
@@ -616,7 +630,7 @@ mod tests {
             let mut add = |counts: Counts| *seen.entry(counts.day.0).or_default() += counts.events;
             user.window(first, last, &mut add, &mut |_| {});
             prop_assert_eq!(&seen, &expected);
-            let bits = user.active_days(Day(19_120));
+            let bits = user.active_days(Day(19_120), 1);
             let active: BTreeSet<i32> =
                 (0..121).filter(|k| bits >> k & 1 == 1).map(|k| 19_120 - k).collect();
             prop_assert_eq!(active, expected.keys().copied().collect());

@@ -64,7 +64,7 @@ mod tests {
             story.spent(user, day(0, 9), seconds * 1000);
         }
         assert_eq!(story.tells("session_duration_p50", 0), "2s");
-        assert_eq!(story.tells("session_duration_p90", 6), "9.001s");
+        assert_eq!(story.tells("session_duration_p90", 6), "9.007s");
         assert_eq!(story.tells("session_duration_mean", 0), "4s");
         assert_eq!(story.tells("session_duration_mean", 7), "null");
     }
