@@ -57,7 +57,7 @@ fn anything_may_go_wrong_twice_close_together() {
         for first in world.deviations() {
             let mut next = world.clone();
             next.take(first);
-            for gap in 0..4 {
+            for gap in 0..3 {
                 for second in next.deviations() {
                     run(
                         &next,
@@ -65,7 +65,7 @@ fn anything_may_go_wrong_twice_close_together() {
                         &format!("at step {at} {first:?}, {gap} steps later"),
                     );
                 }
-                if gap < 3 && !next.go_on() {
+                if gap < 2 && !next.go_on() {
                     break;
                 }
             }

@@ -3,18 +3,17 @@
 //! The driver of the real runtime in small. Each thing that takes time in the real one is a step of its
 //! own here, so that anything can happen in between.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mainstay_commit::start::{self, Facts, GroupOffset, OnDataLoss, Refused, SourceFacts, Start};
+use mainstay_commit::start::{self, Facts, GroupOffset, OnDataLoss, Refused, SourceFacts};
 use mainstay_commit::{
-    Alarm, Call, Do, Epoch, Exit, Failure, Happened, Lease, Limits, Machine, Mark, Millis,
-    ReadBack, ShardNo, SliceToken, StateId,
+    Alarm, Call, Do, Epoch, Exit, Happened, Lease, Limits, Machine, Mark, Millis, ShardNo,
+    SliceToken, StateId,
 };
 
 use super::group::{Membership, News};
-use super::log::{Broker, Denied, Outgoing, Session, Topic};
+use super::log::{Broker, Outgoing, Session, Topic};
 use super::toy::{self, INPUT, Restored, Slice, Toy};
-use super::world::Fault;
 
 /// How far a restore is.
 #[derive(Clone, Debug)]
@@ -24,41 +23,8 @@ enum Restoring {
     Bound(Lease, usize),
     /// The changelog was read up to it.
     Read(Lease, usize, Restored),
-    /// The group's offsets agree; the machine has been told.
-    Told(Restored),
-}
-
-/// A request that was given up on and may reach the broker yet.
-#[derive(Clone, Debug)]
-pub(super) struct Stray {
-    session: Session,
-    what: Late,
-}
-
-#[derive(Clone, Debug)]
-enum Late {
-    Produce(Vec<Outgoing>),
-    Offsets(Membership, BTreeMap<ShardNo, (i64, String)>),
-    End(bool),
-}
-
-impl Stray {
-    /// It arrives. Nobody waits for the answer.
-    pub(super) fn arrive(self, broker: &mut Broker) {
-        match self.what {
-            Late::Produce(records) => {
-                for record in &records {
-                    let _ = broker.produce(&self.session, record);
-                }
-            }
-            Late::Offsets(by, offsets) => {
-                let _ = broker.send_offsets(&self.session, &by, offsets);
-            }
-            Late::End(commit) => {
-                let _ = broker.end(&self.session, commit);
-            }
-        }
-    }
+    /// The group's offsets agree; the machine will hear of it.
+    Told(Lease, Restored),
 }
 
 /// A process.
@@ -73,14 +39,18 @@ pub(super) struct Instance {
     member: u32,
     owned: BTreeSet<ShardNo>,
     group: Option<Membership>,
-    session: Option<Session>,
-    queued: Vec<Outgoing>,
-    call: Option<Call>,
+    pub(super) session: Option<Session>,
+    pub(super) queued: Vec<Outgoing>,
+    pub(super) call: Option<Call>,
+    /// The group metadata when the call was asked for: a renewal may overtake it.
+    pub(super) under: Option<Membership>,
     /// The shards of the callback that waits.
     callback: Option<Vec<ShardNo>>,
     toys: BTreeMap<ShardNo, Toy>,
     restores: BTreeMap<ShardNo, Restoring>,
-    slices: BTreeMap<SliceToken, Slice>,
+    pub(super) slices: BTreeMap<SliceToken, Slice>,
+    /// What workers and restores have said and the machine has not heard yet.
+    inbox: VecDeque<Happened>,
     random: u128,
 }
 
@@ -98,10 +68,12 @@ impl Instance {
             session: None,
             queued: Vec::new(),
             call: None,
+            under: None,
             callback: None,
             toys: BTreeMap::new(),
             restores: BTreeMap::new(),
             slices: BTreeMap::new(),
+            inbox: VecDeque::new(),
             random,
         };
         instance.tell(Happened::Started, broker);
@@ -129,12 +101,13 @@ impl Instance {
             Do::Call(call) => {
                 let outstanding = self.call.replace(call);
                 assert_eq!(outstanding, None, "one call at a time");
+                self.under = self.group.clone();
             }
             Do::Restore { shard, lease } => {
                 self.restores.insert(shard, Restoring::Asked(lease));
             }
             Do::Run { shard, lease, term } => {
-                if let Some(Restoring::Told(restored)) = self.restores.remove(&shard) {
+                if let Some(Restoring::Told(_, restored)) = self.restores.remove(&shard) {
                     let toy = Toy::new(shard, lease, term, restored);
                     self.toys.insert(shard, toy);
                 }
@@ -178,12 +151,12 @@ impl Instance {
         {
             self.toys.remove(&shard);
         }
-        let stale = match self.restores.get(&shard) {
-            Some(Restoring::Asked(of) | Restoring::Bound(of, _) | Restoring::Read(of, ..)) => {
-                *of == lease
-            }
-            Some(Restoring::Told(_)) | None => false,
-        };
+        let stale = self.restores.get(&shard).is_some_and(|stage| match stage {
+            Restoring::Asked(of)
+            | Restoring::Bound(of, _)
+            | Restoring::Read(of, ..)
+            | Restoring::Told(of, _) => *of == lease,
+        });
         if stale {
             self.restores.remove(&shard);
         }
@@ -221,136 +194,6 @@ impl Instance {
         }
     }
 
-    pub(super) fn has_call(&self) -> bool {
-        self.call.is_some()
-    }
-
-    /// Carries out the outstanding call, or lets it fail. A request may be left behind that arrives later.
-    pub(super) fn carry_out(&mut self, fault: Fault, broker: &mut Broker) -> Option<Stray> {
-        let call = self
-            .call
-            .take()
-            .expect("only what is outstanding is carried out");
-        let mut stray = None;
-        let happened = match fault {
-            Fault::None => match self.effect(&call, broker) {
-                Ok(happened) => happened,
-                Err(failure) => Happened::Failed(failure),
-            },
-            Fault::Retriable => Happened::Failed(Failure::Retriable),
-            Fault::Abort => {
-                self.half(&call, broker);
-                Happened::Failed(Failure::Abort)
-            }
-            Fault::Fatal => {
-                self.half(&call, broker);
-                Happened::Failed(Failure::Fatal)
-            }
-            Fault::RequestLost => Happened::Failed(Failure::Unknown),
-            Fault::AnswerLost => match self.effect(&call, broker) {
-                Err(failure @ (Failure::Fenced | Failure::IllegalGeneration)) => {
-                    Happened::Failed(failure)
-                }
-                Ok(_) | Err(_) => Happened::Failed(Failure::Unknown),
-            },
-            Fault::RequestLate => {
-                stray = self.stray(&call);
-                Happened::Failed(Failure::Unknown)
-            }
-        };
-        self.tell(happened, broker);
-        stray
-    }
-
-    fn effect(&mut self, call: &Call, broker: &mut Broker) -> Result<Happened, Failure> {
-        let denied = |denied| match denied {
-            Denied::Fenced => Failure::Fenced,
-            Denied::IllegalGeneration => Failure::IllegalGeneration,
-            Denied::InvalidState => Failure::Fatal,
-        };
-        match call {
-            Call::NewProducer => {
-                self.queued.clear();
-                self.session = Some(broker.init(self.slot));
-            }
-            Call::Begin => {}
-            Call::Produce(slices) => {
-                self.queued = self.records(slices);
-                self.deliver(self.queued.len() / 2, broker)
-                    .map_err(denied)?;
-            }
-            Call::Drain => self.deliver(self.queued.len(), broker).map_err(denied)?,
-            Call::SendOffsets(slices) => {
-                let by = self.group.clone().ok_or(Failure::Abort)?;
-                let offsets = self.offsets(slices);
-                broker
-                    .send_offsets(self.session(), &by, offsets)
-                    .map_err(denied)?;
-            }
-            Call::Commit => {
-                // The client delivers whatever is still queued before it ends the transaction.
-                self.deliver(self.queued.len(), broker).map_err(denied)?;
-                broker.end(self.session(), true).map_err(denied)?;
-            }
-            Call::Abort => {
-                self.queued.clear();
-                broker.end(self.session(), false).map_err(denied)?;
-            }
-            Call::ReadBack(shards) => return read_back(shards, broker),
-        }
-        Ok(Happened::Done)
-    }
-
-    /// A call that produces fails half-way.
-    fn half(&mut self, call: &Call, broker: &mut Broker) {
-        if matches!(call, Call::Produce(_) | Call::Drain) {
-            let _ = self.effect(call, broker);
-        }
-    }
-
-    fn stray(&self, call: &Call) -> Option<Stray> {
-        let session = self.session.clone()?;
-        let what = match call {
-            Call::Produce(slices) => Late::Produce(self.records(slices)),
-            Call::Drain => Late::Produce(self.queued.clone()),
-            Call::SendOffsets(slices) => Late::Offsets(self.group.clone()?, self.offsets(slices)),
-            Call::Commit => Late::End(true),
-            Call::Abort => Late::End(false),
-            Call::NewProducer | Call::Begin | Call::ReadBack(_) => return None,
-        };
-        Some(Stray { session, what })
-    }
-
-    fn session(&self) -> &Session {
-        self.session.as_ref().expect("a producer is made first")
-    }
-
-    /// Sends the first of the queued records.
-    fn deliver(&mut self, count: usize, broker: &mut Broker) -> Result<(), Denied> {
-        for record in self.queued.drain(..count).collect::<Vec<_>>() {
-            broker.produce(self.session(), &record)?;
-        }
-        Ok(())
-    }
-
-    /// Slices of shards dropped meanwhile have no bytes any more.
-    fn kept<'a>(&'a self, slices: &'a [SliceToken]) -> impl Iterator<Item = (ShardNo, &'a Slice)> {
-        let kept = |token: &SliceToken| Some((token.shard, self.slices.get(token)?));
-        slices.iter().filter_map(kept)
-    }
-
-    fn records(&self, slices: &[SliceToken]) -> Vec<Outgoing> {
-        self.kept(slices)
-            .flat_map(|(_, slice)| slice.records.clone())
-            .collect()
-    }
-
-    fn offsets(&self, slices: &[SliceToken]) -> BTreeMap<ShardNo, (i64, String)> {
-        let offset =
-            |(shard, slice): (ShardNo, &Slice)| (shard, (slice.next, slice.mark.to_string()));
-        self.kept(slices).map(offset).collect()
-    }
-
     /// The shards that could do something: apply, close or stop.
     pub(super) fn busy(&self, inputs: &[Vec<u8>]) -> Vec<ShardNo> {
         let busy = |(shard, toy): (&ShardNo, &Toy)| {
@@ -362,13 +205,13 @@ impl Instance {
     }
 
     /// Lets a shard apply a record and close its slice, or stop.
-    pub(super) fn work(&mut self, shard: ShardNo, inputs: &[Vec<u8>], broker: &mut Broker) {
+    pub(super) fn work(&mut self, shard: ShardNo, inputs: &[Vec<u8>]) {
         let toy = self
             .toys
             .get_mut(&shard)
             .expect("only a shard that runs works");
         if toy.stopping {
-            return self.stop(shard, broker);
+            return self.stop(shard);
         }
         if let Some(&key) = inputs[shard.0 as usize].get(toy.next as usize)
             && toy.open() < 2
@@ -381,11 +224,11 @@ impl Instance {
         if let Some((token, slice)) = toy.close() {
             toy.waiting = true;
             self.slices.insert(token, slice);
-            self.tell(Happened::Sliced(token), broker);
+            self.inbox.push_back(Happened::Sliced(token));
         }
     }
 
-    fn stop(&mut self, shard: ShardNo, broker: &mut Broker) {
+    fn stop(&mut self, shard: ShardNo) {
         let mut toy = self
             .toys
             .remove(&shard)
@@ -394,14 +237,29 @@ impl Instance {
         let last = closed.as_ref().map(|(token, _)| *token);
         self.slices.extend(closed);
         let lease = toy.lease();
-        self.tell(Happened::Stopped { shard, lease, last }, broker);
+        self.inbox
+            .push_back(Happened::Stopped { shard, lease, last });
     }
 
-    /// A shard's logic panics.
-    pub(super) fn panic(&mut self, broker: &mut Broker) {
-        if let Some((&shard, toy)) = self.toys.iter().find(|(_, toy)| !toy.stopping) {
+    /// A shard's logic panics: its engine is gone.
+    pub(super) fn panic(&mut self) {
+        let runs = self.toys.iter().find(|(_, toy)| !toy.stopping);
+        if let Some((&shard, toy)) = runs {
             let lease = toy.lease();
-            self.tell(Happened::Panicked { shard, lease }, broker);
+            self.toys.remove(&shard);
+            self.inbox.push_back(Happened::Panicked { shard, lease });
+        }
+    }
+
+    /// Whether workers or restores have said something.
+    pub(super) fn has_mail(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// The machine hears the next thing that workers and restores have said.
+    pub(super) fn hear(&mut self, broker: &mut Broker) {
+        if let Some(happened) = self.inbox.pop_front() {
+            self.tell(happened, broker);
         }
     }
 
@@ -411,7 +269,7 @@ impl Instance {
             Restoring::Asked(_) => true,
             Restoring::Bound(_, bound) => broker.last_stable(Topic::Changelog, *shard) >= *bound,
             Restoring::Read(..) => broker.stable_offset(*shard).is_ok(),
-            Restoring::Told(_) => false,
+            Restoring::Told(..) => false,
         };
         let able = self.restores.iter().filter(|entry| can(*entry));
         able.map(|(shard, _)| *shard).collect()
@@ -447,18 +305,18 @@ impl Instance {
                 let offset = broker
                     .stable_offset(shard)
                     .expect("only a stable offset is read");
-                if let Err(refused) = decide(shard, &restored, offset, end) {
+                if let Some(refused) = refused(shard, &restored, offset, end) {
                     let stage = again(shard, lease, bound, &refused, broker);
                     self.restores.insert(shard, stage);
                     return;
                 }
-                self.restored(shard, lease, restored, broker);
+                self.restored(shard, lease, restored);
             }
-            Restoring::Told(_) => unreachable!("a restore that is over has no next step"),
+            Restoring::Told(..) => unreachable!("a restore that is over has no next step"),
         }
     }
 
-    fn restored(&mut self, shard: ShardNo, lease: Lease, restored: Restored, broker: &mut Broker) {
+    fn restored(&mut self, shard: ShardNo, lease: Lease, restored: Restored) {
         self.random += 1;
         let fresh = Mark {
             state: StateId(self.random),
@@ -468,8 +326,10 @@ impl Instance {
             .position
             .as_ref()
             .map_or(fresh, |position| position.mark);
-        self.restores.insert(shard, Restoring::Told(restored));
-        self.tell(Happened::Restored { shard, lease, at }, broker);
+        self.restores
+            .insert(shard, Restoring::Told(lease, restored));
+        self.inbox
+            .push_back(Happened::Restored { shard, lease, at });
     }
 }
 
@@ -487,12 +347,12 @@ fn again(
     Restoring::Asked(lease)
 }
 
-fn decide(
+fn refused(
     shard: ShardNo,
     restored: &Restored,
     group: Option<(i64, String)>,
     end: i64,
-) -> Result<Start, Refused> {
+) -> Option<Refused> {
     let source = SourceFacts {
         topic: INPUT.into(),
         group: group.map(|(offset, metadata)| GroupOffset { offset, metadata }),
@@ -508,17 +368,5 @@ fn decide(
         settings_hash: 0,
         on_data_loss: OnDataLoss::Refuse,
     })
-}
-
-fn read_back(shards: &[ShardNo], broker: &Broker) -> Result<Happened, Failure> {
-    let mut answers = Vec::new();
-    for &shard in shards {
-        let offset = broker
-            .stable_offset(shard)
-            .map_err(|()| Failure::Retriable)?;
-        let mark = offset.and_then(|(_, metadata)| metadata.parse().ok());
-        let marks = vec![mark];
-        answers.push(ReadBack { shard, marks });
-    }
-    Ok(Happened::ReadBack(answers))
+    .err()
 }

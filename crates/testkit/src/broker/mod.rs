@@ -7,6 +7,7 @@
 //!
 //! It knows the machine's words and nothing of the Kafka runtime: here the machine is judged alone.
 
+mod calls;
 mod group;
 mod instance;
 mod log;

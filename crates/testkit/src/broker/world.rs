@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use mainstay_commit::{Exit, Happened, Millis, ShardNo};
 
-use super::instance::{Instance, Stray};
+use super::calls::Stray;
+use super::instance::Instance;
 use super::log::{Broker, Topic};
 use super::toy;
 
@@ -52,6 +53,8 @@ pub enum Deed {
     Poll(usize),
     /// A shard applies a record and closes its slice, or stops.
     Work(usize, ShardNo),
+    /// An instance's machine hears what its workers and restores have said.
+    Hear(usize),
     /// A restore takes its next step.
     Restore(usize, ShardNo),
     /// A deadline of the machine has passed.
@@ -132,6 +135,9 @@ impl World {
             if instance.has_news(&self.broker) {
                 able.push(Deed::Poll(at));
             }
+            if instance.has_mail() {
+                able.push(Deed::Hear(at));
+            }
             if instance.has_call() {
                 able.push(Deed::Call(at, Fault::None));
             }
@@ -201,9 +207,8 @@ impl World {
                 self.strays.extend(stray);
             }
             Deed::Poll(at) => self.instances[at].poll(&mut self.broker),
-            Deed::Work(at, shard) => {
-                self.instances[at].work(shard, &self.inputs, &mut self.broker);
-            }
+            Deed::Work(at, shard) => self.instances[at].work(shard, &self.inputs),
+            Deed::Hear(at) => self.instances[at].hear(&mut self.broker),
             Deed::Restore(at, shard) => {
                 let end = self.inputs[shard.0 as usize].len() as i64;
                 self.instances[at].restore(shard, end, self.compacted, &mut self.broker);
@@ -223,7 +228,7 @@ impl World {
             }
             Deed::Restart(at) => self.instances[at].tell(Happened::Shutdown, &mut self.broker),
             Deed::Join => self.start(self.instances.len()),
-            Deed::Panic(at) => self.instances[at].panic(&mut self.broker),
+            Deed::Panic(at) => self.instances[at].panic(),
             Deed::Wait(ms) => self.pass_time(self.broker.now.plus(ms)),
         }
         self.pass_time(self.broker.now.plus(1));
