@@ -81,8 +81,8 @@ pub struct ReadBack {
 /// How a call failed, which decides what comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Failure {
-    /// It certainly did nothing for good, and may be asked again: the same call is said again at once, so
-    /// a driver whose call failed without waiting waits before it says so.
+    /// It may be asked again, and asking again does nothing twice: the same call is said again at once, so a
+    /// driver whose call failed without waiting waits before it says so.
     Retriable,
     /// The transaction must be aborted (`txn_requires_abort`).
     Abort,
