@@ -5,6 +5,10 @@
 
 use std::ops::Range;
 
+use mainstay_model::{Timestamp, Value};
+
+use crate::Counts;
+
 /// Where a record of a slice goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
@@ -52,12 +56,39 @@ pub struct Outbound<'a> {
     pub headers: &'a [(String, Option<Vec<u8>>)],
 }
 
+/// Where a shard stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The newest event time that its values count; `None` before the first event.
+    pub stream_time: Option<Timestamp>,
+    /// Accounts that it keeps.
+    pub accounts: u64,
+    /// Users that it keeps.
+    pub users: u64,
+    /// Bytes of facts and ids, without what the allocator adds.
+    pub state_bytes: u64,
+}
+
+/// The newest values of an account, for whoever shows them once the slice is committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// Whose.
+    pub account: String,
+    /// In the order of the catalogue.
+    pub values: Vec<Value>,
+}
+
 /// The records that a shard says at one epoch, in one allocation.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slice {
     bytes: Vec<u8>,
     records: Vec<Place>,
     headers: Vec<(String, Option<Vec<u8>>)>,
+    shown: Vec<Shown>,
+    /// What became of the input records that the slice has the effects of.
+    pub counts: Counts,
+    /// Where the shard stood when the slice was closed.
+    pub standing: Standing,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +136,20 @@ impl Slice {
         })
     }
 
+    /// Adds an account's newest values to show. No record is made of them.
+    pub fn show(&mut self, account: impl Into<String>, values: &[Value]) {
+        self.shown.push(Shown {
+            account: account.into(),
+            values: values.to_vec(),
+        });
+    }
+
+    /// The accounts' values to show, once committed.
+    #[must_use]
+    pub fn shown(&self) -> &[Shown] {
+        &self.shown
+    }
+
     /// How many bytes its records hold, which is what back-pressure counts.
     #[must_use]
     pub fn len_bytes(&self) -> usize {
@@ -122,5 +167,7 @@ impl Slice {
         self.bytes.clear();
         self.records.clear();
         self.headers.clear();
+        self.shown.clear();
+        self.counts = Counts::default();
     }
 }
