@@ -184,7 +184,7 @@ impl Account {
         if let Some(joined) = joined {
             self.put_sessions(user, &joined);
         }
-        self.unsaved.users.push(user);
+        self.list(user);
     }
 
     /// What the event does to the user's sessions, changing nothing yet.
@@ -227,6 +227,14 @@ impl Account {
             }
         }
         self.users.get_mut(user).put_sessions(joined);
+    }
+
+    /// The user's records may have to be written.
+    fn list(&mut self, no: UserNo) {
+        let user = self.users.get_mut(no);
+        if !std::mem::replace(&mut user.listed, true) {
+            self.unsaved.users.push(no);
+        }
     }
 
     fn seen(&mut self, user: UserNo, day: Day) {
@@ -272,7 +280,7 @@ impl Account {
         }
         user.signed_up = user.signed_up.min(at);
         user.past_dirty = true;
-        self.unsaved.users.push(no);
+        self.list(no);
     }
 
     fn user_removed(
@@ -291,7 +299,7 @@ impl Account {
             self.membership.signed_up(no, user.signed_up, day);
         }
         self.membership.removed(no, at, day);
-        self.unsaved.users.push(no);
+        self.list(no);
     }
 
     fn fields(&mut self, fields: &AccountFields<'_>, at: Timestamp, around: &mut Surroundings<'_>) {
@@ -435,7 +443,7 @@ impl Account {
             let user = self.users.get_mut(no);
             if user.oldest_day().is_some_and(|day| day < oldest) {
                 user.forget_before(oldest);
-                self.unsaved.users.push(no);
+                self.list(no);
             }
         }
     }

@@ -389,6 +389,7 @@ fn save_user(
 ) -> u64 {
     let mut new = 0;
     let facts = account.users.get_mut(user);
+    facts.listed = false;
     let (past, now) = (facts.past_dirty || !facts.past_written, facts.now_dirty);
     (facts.past_dirty, facts.now_dirty) = (false, false);
     if past {
@@ -444,10 +445,14 @@ fn restored_account(
 
 impl Account {
     fn discard_unsaved(&mut self) {
-        for day in std::mem::take(&mut self.unsaved).days {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        for day in unsaved.days {
             if let Some(row) = self.totals.row_if_there(day) {
                 row.dirty = false;
             }
+        }
+        for user in unsaved.users {
+            self.users.get_mut(user).listed = false;
         }
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct User {
     pub(crate) signed_up: Timestamp,
     id_at: u32,
     id_len: u16,
+    /// The user stands in the account's list of unsaved ones.
+    pub(crate) listed: bool,
     /// The record of the user's past has to be written.
     pub(crate) past_dirty: bool,
     /// The record of the user's newest day has to be written.
@@ -205,6 +207,7 @@ impl User {
             signed_up: User::NOT_SIGNED_UP,
             id_at: 0,
             id_len: 0,
+            listed: false,
             past_dirty: false,
             now_dirty: false,
             past_written: false,
