@@ -6,7 +6,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{check, completions, metrics, schema, topics};
+use crate::arguments;
+use crate::commands::{
+    check, completions, dlq, metrics, replay, reset, run, schema, status, topics,
+};
 use crate::config::Given;
 use crate::exit::Exit;
 use crate::logging::{self, LogFormat};
@@ -40,6 +43,7 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 Examples:
   mainstay check --config mainstay.toml      is the config right?
+  mainstay status --config mainstay.toml     how far is everything?
   mainstay metrics                           what is told of an account
   mainstay schema native                     what an event looks like
   mainstay completions bash > /etc/bash_completion.d/mainstay
@@ -48,10 +52,20 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 Kafka cannot be reached
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the pipeline as a member of the consumer group
+    Run(arguments::Run),
+    /// Run the same core over files of JSON lines, without a broker
+    Replay(arguments::Replay),
     /// Look for mistakes in a config; all of them are told at once
     Check(check::Arguments),
     /// Print or create the topics, or print the rights that are needed
     Topics(topics::Arguments),
+    /// Print who has which shard, how far each is, what is in the way
+    Status(status::Arguments),
+    /// List and show the dead letters, and send them round again
+    Dlq(dlq::Arguments),
+    /// Set the offsets from the state, or drop the state and begin anew
+    Reset(reset::Arguments),
     /// Print the metrics: id, unit, for whom, what
     Metrics(metrics::Arguments),
     /// Print the JSON Schemas of events and records, or AsyncAPI
@@ -93,8 +107,13 @@ impl Cli {
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<()> {
         let given = |file: &ConfigFile| Given::here(file.config.clone(), self.set.clone());
         match &self.command {
+            Command::Run(arguments) => run::run(&given(&arguments.file)),
+            Command::Replay(arguments) => replay::run(arguments, &given(&arguments.file), out),
             Command::Check(arguments) => check::run(arguments, &given(&arguments.file), out),
             Command::Topics(arguments) => topics::run(arguments, &given(&arguments.file), out),
+            Command::Status(arguments) => status::run(arguments, &given(&arguments.file), out),
+            Command::Dlq(arguments) => dlq::run(arguments, &given(arguments.file()), out),
+            Command::Reset(arguments) => reset::run(arguments, &given(&arguments.file), out),
             Command::Metrics(arguments) => metrics::run(arguments, out),
             Command::Schema(arguments) => schema::run(arguments, &given(&arguments.file), out),
             Command::Completions(arguments) => completions::run(arguments, out),

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use mainstay_connectors::kafka::RuntimeError;
 use mainstay_connectors::kafka::topics::TopicError;
+use mainstay_connectors::kafka::{CommandError, RuntimeError};
 
 use crate::config::Mistakes;
 
@@ -56,6 +56,9 @@ fn is_no_kafka(error: &anyhow::Error) -> bool {
     } else {
         error.downcast_ref::<TopicError>()
     };
+    if let Some(CommandError::Kafka { .. }) = error.downcast_ref() {
+        return true;
+    }
     matches!(topics, Some(TopicError::Unreachable { .. }))
 }
 

@@ -8,6 +8,7 @@ mod commands;
 pub mod config;
 pub mod exit;
 mod logging;
-mod table;
+pub mod replay;
 pub mod shard;
+mod table;
 pub mod wiring;

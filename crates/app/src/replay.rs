@@ -112,8 +112,15 @@ impl Replay {
     fn open(&self) -> Result<Vec<Open>, FileError> {
         let open = |paths: &Vec<PathBuf>| {
             let mut waiting: VecDeque<PathBuf> = paths.iter().cloned().collect();
-            let lines = waiting.pop_front().map(|path| Lines::open(&path)).transpose()?;
-            Ok(Open { lines, waiting, time: Timestamp::MIN })
+            let lines = waiting
+                .pop_front()
+                .map(|path| Lines::open(&path))
+                .transpose()?;
+            Ok(Open {
+                lines,
+                waiting,
+                time: Timestamp::MIN,
+            })
         };
         self.files.iter().map(open).collect()
     }
@@ -150,20 +157,33 @@ struct Open {
 impl Running<'_> {
     /// The source with the lowest stream time, the first of them by name.
     fn next_source(&self) -> Option<usize> {
-        let open = self.open.iter().enumerate().filter(|(_, open)| open.lines.is_some());
-        open.min_by_key(|(place, open)| (open.time, *place)).map(|(place, _)| place)
+        let open = self
+            .open
+            .iter()
+            .enumerate()
+            .filter(|(_, open)| open.lines.is_some());
+        open.min_by_key(|(place, open)| (open.time, *place))
+            .map(|(place, _)| place)
     }
 
     /// Reads a record of a source and applies it. False at the end of one of its files.
     fn read(&mut self, source: usize, line: &mut Vec<u8>) -> Result<bool, FileError> {
         let open = &mut self.open[source];
-        let Some(lines) = &mut open.lines else { return Ok(false) };
+        let Some(lines) = &mut open.lines else {
+            return Ok(false);
+        };
         let before = lines.bytes_read();
         let Some(read) = lines.next(line)? else {
-            open.lines = open.waiting.pop_front().map(|path| Lines::open(&path)).transpose()?;
+            open.lines = open
+                .waiting
+                .pop_front()
+                .map(|path| Lines::open(&path))
+                .transpose()?;
             if open.lines.is_none() {
                 let number = SourceNo(source as u16);
-                self.shards.iter_mut().for_each(|shard| shard.set_idle(number, true));
+                self.shards
+                    .iter_mut()
+                    .for_each(|shard| shard.set_idle(number, true));
             }
             return Ok(false);
         };
@@ -196,7 +216,13 @@ impl Running<'_> {
         write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
     ) -> Result<(), FileError> {
         for shard in &mut self.shards {
-            shard.close(Closing { behind: true, pace_ms: 0 }, &mut self.slice);
+            shard.close(
+                Closing {
+                    behind: true,
+                    pace_ms: 0,
+                },
+                &mut self.slice,
+            );
             write(&self.slice)?;
             self.summary.counts.add(&self.slice.counts);
         }
@@ -209,13 +235,24 @@ impl Running<'_> {
         mut self,
         write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
     ) -> Result<Summary, FileError> {
-        let last = self.open.iter().map(|open| open.time).max().unwrap_or(Timestamp::MIN);
+        let last = self
+            .open
+            .iter()
+            .map(|open| open.time)
+            .max()
+            .unwrap_or(Timestamp::MIN);
         self.close_slices(write)?;
         for shard in &mut self.shards {
             if last > Timestamp::MIN {
                 shard.end(last, self.replay.open_end);
             }
-            shard.close(Closing { behind: false, pace_ms: 0 }, &mut self.slice);
+            shard.close(
+                Closing {
+                    behind: false,
+                    pace_ms: 0,
+                },
+                &mut self.slice,
+            );
             write(&self.slice)?;
             self.summary.counts.add(&self.slice.counts);
             let size = shard.size();

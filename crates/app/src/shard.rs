@@ -10,8 +10,8 @@ use mainstay_connectors::kafka::partition_of;
 use mainstay_connectors::{Closing, Counts, InputRecord, RestoreError, Shard, Slice};
 use mainstay_connectors::{SourceNo, Standing, Topic};
 use mainstay_engine::{Engine, Outputs, Pace, Settings, Size, Verdict, infos};
-use mainstay_model::{AccountDaily, AccountMetrics, Code, DeadLetter, Event, Info, Rejection};
 use mainstay_model::Timestamp;
+use mainstay_model::{AccountDaily, AccountMetrics, Code, DeadLetter, Event, Info, Rejection};
 
 /// What every shard of a run is made from.
 #[derive(Clone, Debug)]
@@ -127,13 +127,18 @@ impl Logic {
         }
         self.engine.tick(last);
         while self.work() {}
-        self.engine.tell_changed(&mut |_, _| Pace::Now, (false, false), &mut self.said);
+        self.engine
+            .tell_changed(&mut |_, _| Pace::Now, (false, false), &mut self.said);
         if !open {
             self.engine.run_on(last, &mut self.said);
         }
     }
 
-    fn decode_and_apply(&mut self, record: &InputRecord<'_>, value: &[u8]) -> Result<(), Rejection> {
+    fn decode_and_apply(
+        &mut self,
+        record: &InputRecord<'_>,
+        value: &[u8],
+    ) -> Result<(), Rejection> {
         let (_, format) = &self.plan.sources[usize::from(record.source.0)];
         // An event is only applied when all events of its record are good.
         let mut only: Option<Event<'_>> = None;
@@ -149,15 +154,24 @@ impl Logic {
         Ok(())
     }
 
-    fn apply_event(&mut self, record: &InputRecord<'_>, event: &Event<'_>) -> Result<(), Rejection> {
+    fn apply_event(
+        &mut self,
+        record: &InputRecord<'_>,
+        event: &Event<'_>,
+    ) -> Result<(), Rejection> {
         if self.plan.check_partition && !self.engine.knows(&event.account) {
             self.check_routing(record, event)?;
         }
-        let arrival = record.arrival.or(event.received_at).unwrap_or(self.replayed_at);
+        let arrival = record
+            .arrival
+            .or(event.received_at)
+            .unwrap_or(self.replayed_at);
         let source = usize::from(record.source.0);
         match self.engine.apply(source, arrival, event, &mut self.said) {
             Verdict::Applied { late } => {
-                self.said.counts.applied(event.body.kind(), event.time, late);
+                self.said
+                    .counts
+                    .applied(event.body.kind(), event.time, late);
             }
             Verdict::Duplicate => self.said.counts.duplicates += 1,
             Verdict::Rejected(why) => return Err(why),
@@ -190,8 +204,10 @@ impl Logic {
         record.headers.for_each(&mut |name, value| {
             owned.push((name.to_owned(), value.map(<[u8]>::to_vec)));
         });
-        let headers: Vec<(&str, Option<&[u8]>)> =
-            owned.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        let headers: Vec<(&str, Option<&[u8]>)> = owned
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+            .collect();
         let letter = DeadLetter {
             why,
             topic: record.topic,
@@ -204,12 +220,16 @@ impl Logic {
         match self.plan.target {
             Target::Topics => {
                 let letter = records::dead_letter(&letter);
-                self.said.slice.push(Topic::DeadLetter, letter.key, letter.value, letter.headers);
+                self.said
+                    .slice
+                    .push(Topic::DeadLetter, letter.key, letter.value, letter.headers);
             }
             Target::Files => {
                 self.said.value.clear();
                 records::dead_letter_line(&letter, &mut self.said.value);
-                self.said.slice.push(Topic::DeadLetter, None, Some(&self.said.value), Vec::new());
+                self.said
+                    .slice
+                    .push(Topic::DeadLetter, None, Some(&self.said.value), Vec::new());
             }
         }
     }
@@ -238,16 +258,19 @@ impl Logic {
             Pace::Now
         };
         let stale = self.engine.is_idle();
-        self.engine.tell_changed(&mut pace, (closing.behind, stale), &mut self.said);
+        self.engine
+            .tell_changed(&mut pace, (closing.behind, stale), &mut self.said);
     }
 }
 
 impl Shard for Logic {
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
-        self.engine.restore(key, value).map_err(|error| RestoreError {
-            key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
-            why: error.to_string(),
-        })
+        self.engine
+            .restore(key, value)
+            .map_err(|error| RestoreError {
+                key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+                why: error.to_string(),
+            })
     }
 
     fn restored(&mut self) -> Result<(), RestoreError> {
@@ -360,11 +383,20 @@ impl Outputs for Said {
                         Some(mainstay_model::Corrected { metric: to, was })
                     })
                     .collect();
-                let record = AccountDaily { values: &values, corrects: &corrects, ..record.clone() };
+                let record = AccountDaily {
+                    values: &values,
+                    corrects: &corrects,
+                    ..record.clone()
+                };
                 records::account_daily(&self.infos, &record, CURRENCY, &mut self.value);
             }
         }
-        self.slice.push(Topic::AccountDaily, Some(&self.key), Some(&self.value), Vec::new());
+        self.slice.push(
+            Topic::AccountDaily,
+            Some(&self.key),
+            Some(&self.value),
+            Vec::new(),
+        );
     }
 
     fn account_metrics(&mut self, record: &AccountMetrics<'_>) {
@@ -373,16 +405,29 @@ impl Outputs for Said {
             false => records::account_metrics(&self.infos, record, CURRENCY, &mut self.value),
             true => {
                 let values = self.selected(record.values);
-                let record = AccountMetrics { values: &values, ..record.clone() };
+                let record = AccountMetrics {
+                    values: &values,
+                    ..record.clone()
+                };
                 records::account_metrics(&self.infos, &record, CURRENCY, &mut self.value);
             }
         }
         let key = record.account.as_bytes();
-        self.slice.push(Topic::AccountMetrics, Some(key), Some(&self.value), Vec::new());
+        self.slice.push(
+            Topic::AccountMetrics,
+            Some(key),
+            Some(&self.value),
+            Vec::new(),
+        );
         self.slice.show(record.account, record.values);
     }
 
     fn account_gone(&mut self, account: &str) {
-        self.slice.push(Topic::AccountMetrics, Some(account.as_bytes()), None, Vec::new());
+        self.slice.push(
+            Topic::AccountMetrics,
+            Some(account.as_bytes()),
+            None,
+            Vec::new(),
+        );
     }
 }

@@ -2,6 +2,11 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod dlq;
 pub(crate) mod metrics;
+pub(crate) mod replay;
+pub(crate) mod reset;
+pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod status;
 pub(crate) mod topics;

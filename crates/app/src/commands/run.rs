@@ -1,0 +1,131 @@
+//! `run`: the pipeline as a member of the consumer group.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use mainstay_connectors::kafka::{MakeShard, Observer, Runtime, Told};
+use mainstay_connectors::prometheus::{self, AccountLimits, Metrics};
+use mainstay_engine::infos;
+use mainstay_model::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::config::{Config, Given, Needs};
+use crate::shard::{Plan, Target};
+use crate::wiring;
+
+pub(crate) fn run(given: &Given) -> anyhow::Result<()> {
+    let config = Config::load(given, Needs::Pipeline)?;
+    let plan = Arc::new(wiring::plan(&config, Target::Topics));
+    info!(
+        application = %config.kafka.application,
+        brokers = %config.kafka.brokers.joined(),
+        sources = plan.sources.len(),
+        "config read"
+    );
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("cannot start the HTTP thread")?;
+    threads.block_on(pipeline(&config, plan))
+}
+
+async fn pipeline(config: &Config, plan: Arc<Plan>) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new(metrics_settings(config, &plan)));
+    let listener = prometheus::listen(config.http.listen).await?;
+    info!(address = %listener.address(), "serving /metrics, /healthz and /readyz");
+    let (stop_serving, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(listener.serve(Arc::clone(&metrics), async { drop(stopped.await) }));
+
+    let settings = wiring::runtime(config);
+    let make = make_shards(plan);
+    let observer = Arc::new(Teller(metrics));
+    // Checks talk to brokers and block; so does the wait for the end.
+    let runtime = tokio::task::spawn_blocking(move || Runtime::start(settings, make, observer));
+    let runtime = runtime.await.context("the start panicked")??;
+    let stopper = runtime.stopper();
+    let mut ended = tokio::task::spawn_blocking(move || runtime.wait());
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let result = loop {
+        tokio::select! {
+            ended = &mut ended => break ended.context("the runtime panicked")?,
+            _ = terminate.recv() => stopper.stop(),
+            _ = interrupt.recv() => stopper.stop(),
+        }
+        info!("told to stop: committing what was done, then leaving the group");
+    };
+    drop(stop_serving);
+    // A scrape under way may end; nobody is waited for.
+    drop(tokio::time::timeout(Duration::from_secs(1), serving).await);
+    result?;
+    info!("left the group; everything applied is committed");
+    Ok(())
+}
+
+/// Makes the logic of a shard, whenever one becomes ours.
+pub(crate) fn make_shards(plan: Arc<Plan>) -> Arc<MakeShard> {
+    // Every record of a topic has an arrival; the time that stands for a missing one is never asked.
+    Arc::new(move |shard, shards| Box::new(plan.shard(shard.0, shards, Timestamp::MIN)))
+}
+
+/// What the metrics have to know of a config.
+pub(crate) fn metrics_settings(config: &Config, plan: &Plan) -> prometheus::Settings {
+    prometheus::Settings {
+        catalogue: infos(),
+        sources: plan.sources.iter().map(|(name, _)| name.clone()).collect(),
+        accounts: AccountLimits {
+            always: config.prometheus.accounts.clone(),
+            top: config.prometheus.top as usize,
+            ..AccountLimits::default()
+        },
+        lateness_ms: plan.settings.lateness_ms,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Tells the operator, a line a phase, and passes everything on to the metrics.
+struct Teller(Arc<Metrics>);
+
+impl Observer for Teller {
+    fn told(&self, what: &Told<'_>) {
+        self.0.told(what);
+        match what {
+            Told::Topics { shards, created } => info!(shards, created, "topics fit"),
+            Told::Assigned(shards) if shards.is_empty() => {}
+            Told::Assigned(shards) => info!(shards = ?numbers(shards), "assigned"),
+            Told::Revoked(shards) => info!(shards = ?numbers(shards), "revoked"),
+            Told::Restored {
+                shard,
+                records,
+                took,
+            } => {
+                info!(
+                    shard = shard.0,
+                    records,
+                    seconds = took.as_secs_f64(),
+                    "restored"
+                );
+            }
+            Told::Running(shard) => info!(shard = shard.0, "live"),
+            Told::Aborted => warn!("a transaction was aborted; its slices go out again"),
+            Told::InDoubt => warn!("the outcome of a transaction is unknown; asking for it"),
+            Told::Alarm(alarm) => warn!("{alarm}"),
+            Told::MachineAlarm(alarm) => warn!("{alarm}"),
+            Told::Begun
+            | Told::Restoring { .. }
+            | Told::Gone(_)
+            | Told::Committed(_)
+            | Told::Transaction { .. }
+            | Told::Lag(_)
+            | Told::Idle { .. }
+            | Told::SlicesWaiting(_) => {}
+        }
+    }
+}
+
+fn numbers(shards: &[mainstay_connectors::kafka::ShardNo]) -> Vec<u32> {
+    shards.iter().map(|shard| shard.0).collect()
+}
