@@ -14,6 +14,7 @@
 //! | `N` | account, user | a user's newest day and session: small, alone written in steady state |
 //! | `I` | number | ids applied since the slice before, until all of them are forgotten |
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 use mainstay_model::{Day, Timestamp, Value, Zone};
@@ -41,6 +42,8 @@ pub(crate) struct Changelog {
     /// Keys that are in the changelog and not removed.
     live_keys: u64,
     time_written: bool,
+    /// The record of time as it was last written, without the stream time of the shard.
+    time: Vec<u8>,
 }
 
 /// A record of ids, to be removed once all of them are forgotten.
@@ -131,8 +134,15 @@ impl Engine {
     }
 
     /// Hands over one record for each key that changed since the last call.
+    ///
+    /// Time that a tick alone has moved is no change: after a restart another tick moves it again.
     pub fn save(&mut self, put: &mut Put<'_>) {
         let mut value = Vec::new();
+        let changed = Cell::new(false);
+        let put = &mut |key: &[u8], value: Option<&[u8]>| {
+            changed.set(true);
+            put(key, value);
+        };
         let mut live = self.changelog.live_keys;
         // First, because a key that was removed may have come back since.
         for key in std::mem::take(&mut self.changelog.removed) {
@@ -148,7 +158,13 @@ impl Engine {
         }
         self.changelog.live_keys = live;
         self.save_ids(&mut value, put);
-        self.save_time(&mut value, put);
+        self.pack_time(&mut value);
+        if changed.get() || value != self.changelog.time {
+            put(b"T", Some(&self.with_now(&value)));
+            self.changelog.time = value;
+            self.changelog.live_keys +=
+                u64::from(!std::mem::replace(&mut self.changelog.time_written, true));
+        }
     }
 
     /// Nothing is to be kept: forgets what changed since the last call.
@@ -199,10 +215,9 @@ impl Engine {
         });
     }
 
-    fn save_time(&mut self, value: &mut Vec<u8>, put: &mut Put<'_>) {
+    fn pack_time(&self, value: &mut Vec<u8>) {
         value.clear();
         let mut to = Packer(value);
-        to.int(self.time.now().0);
         to.uint(self.accounts.len() as u64);
         to.uint(self.changelog.next_ids);
         to.uint(self.sources.len() as u64);
@@ -210,10 +225,13 @@ impl Engine {
             to.bytes(name.as_bytes());
             to.int(self.time.of(source).0);
         }
-        put(b"T", Some(value));
-        if !std::mem::replace(&mut self.changelog.time_written, true) {
-            self.changelog.live_keys += 1;
-        }
+    }
+
+    fn with_now(&self, value: &[u8]) -> Vec<u8> {
+        let mut record = Vec::with_capacity(value.len() + 8);
+        Packer(&mut record).int(self.time.now().0);
+        record.extend_from_slice(value);
+        record
     }
 
     /// Takes one record of the changelog in. A later record of a key replaces the earlier one.
