@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "to")]
     drop_state: bool,
     /// Where to begin anew: earliest, latest, or a day (2026-03-01, from 00:00 UTC)
-    #[arg(long, value_name = "WHERE", requires = "drop_state")]
+    #[arg(long, value_name = "WHERE", conflicts_with = "offsets_from_state")]
     to: Option<Beginning>,
     /// Print a JSON list
     #[arg(long)]
@@ -65,9 +65,9 @@ impl FromStr for Beginning {
 pub(crate) fn run(arguments: &Arguments, given: &Given, out: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::load(given, Needs::Pipeline)?;
     let kafka = wiring::kafka(&config);
-    let moved = match arguments.to {
-        Some(Beginning(to)) => drop_state(&kafka, &wiring::sources(&config), to)?,
-        None => offsets_from_state(&kafka)?,
+    let moved = match (arguments.drop_state, arguments.to) {
+        (true, Some(Beginning(to))) => drop_state(&kafka, &wiring::sources(&config), to)?,
+        (true, None) | (false, _) => offsets_from_state(&kafka)?,
     };
     write_moved(&moved, arguments.json, out)
 }
