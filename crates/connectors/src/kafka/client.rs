@@ -97,13 +97,22 @@ pub(super) fn member<C: ConsumerContext>(
     config.create_with_context(context)
 }
 
-/// Reads inputs, assigned by hand.
-pub(super) fn data(kafka: &KafkaSettings) -> KafkaResult<BaseConsumer<Logging>> {
+/// Reads inputs, assigned by hand: at most so many partitions at once, which share the memory for what was
+/// fetched ahead. A message that waits costs a good deal more than its bytes, so both are bounded.
+pub(super) fn data(kafka: &KafkaSettings, partitions: usize) -> KafkaResult<BaseConsumer<Logging>> {
+    let share =
+        |all: usize, least: usize, most: usize| (all / partitions.max(1)).clamp(least, most);
     let mut config = consumer(kafka, "data");
     config
-        .set("queued.min.messages", "30000")
-        .set("queued.max.messages.kbytes", "16384")
-        .set("fetch.message.max.bytes", "4194304")
+        .set(
+            "queued.min.messages",
+            share(120_000, 4_000, 30_000).to_string(),
+        )
+        .set(
+            "queued.max.messages.kbytes",
+            share(49_152, 1_024, 16_384).to_string(),
+        )
+        .set("fetch.max.bytes", "16777216")
         .set(
             "fetch.wait.max.ms",
             if kafka.embedded { "20" } else { "100" },

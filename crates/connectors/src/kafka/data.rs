@@ -31,15 +31,18 @@ pub(super) enum DataError {
 /// The consumer of the inputs, whichever it is now.
 pub(super) struct Data {
     kafka: KafkaSettings,
+    /// How many partitions there are to read at most.
+    partitions: usize,
     consumer: Mutex<Arc<BaseConsumer<Logging>>>,
     generation: AtomicU64,
 }
 
 impl Data {
-    pub(super) fn new(kafka: KafkaSettings) -> KafkaResult<Data> {
-        let consumer = client::data(&kafka)?;
+    pub(super) fn new(kafka: KafkaSettings, partitions: usize) -> KafkaResult<Data> {
+        let consumer = client::data(&kafka, partitions)?;
         Ok(Data {
             kafka,
+            partitions,
             consumer: Mutex::new(Arc::new(consumer)),
             generation: AtomicU64::new(0),
         })
@@ -85,7 +88,7 @@ impl Data {
 
     /// Makes a new consumer; the workers change over to it at their next turn.
     pub(super) fn renew(&self) -> KafkaResult<()> {
-        let fresh = Arc::new(client::data(&self.kafka)?);
+        let fresh = Arc::new(client::data(&self.kafka, self.partitions)?);
         let mut current = self.consumer.lock().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *current, fresh);
         drop(current);

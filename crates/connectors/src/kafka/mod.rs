@@ -28,6 +28,7 @@ mod runtime;
 mod scan;
 mod settings;
 mod slot;
+mod source;
 mod status;
 mod suspects;
 pub mod topics;

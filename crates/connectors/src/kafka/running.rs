@@ -7,17 +7,17 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use mainstay_commit::{Epoch, Lease, Mark, Position, ShardNo, SliceToken, SourceAt, Term};
-use mainstay_intake::{Delivered, PartitionQueue, Record};
+use mainstay_intake::{Delivered, Record};
 use mainstay_model::Timestamp;
-use rdkafka::error::RDKafkaErrorCode;
 
 use super::closed::{Arrivals, Closed};
 use super::data::{BATCH, Data, DataError, Reading};
 use super::offsets::partition_no;
-use super::place::{Place, wall_ms};
-use super::suspects::{Suspects, Verdict};
+use super::place::wall_ms;
+use super::source::{Filled, Source, apply, fill};
+use super::suspects::Suspects;
 use super::worker::Shared;
-use crate::{Closing, Headers, InputRecord, Shard, Slice, SourceNo};
+use crate::{Closing, Shard, Slice, SourceNo};
 
 /// How long the source whose turn it is may take to deliver before another goes first.
 const HUNGER: Duration = Duration::from_millis(500);
@@ -36,23 +36,6 @@ pub(super) enum Turn {
     Quiet,
     /// The next record of a source is gone from the broker.
     Gone(SourceNo),
-}
-
-/// One source of the shard.
-struct Source {
-    no: SourceNo,
-    topic: Arc<str>,
-    /// Its place by name, which decides between equal times.
-    rank: usize,
-    /// The next record of the batch that was read last.
-    cursor: usize,
-    /// The next offset to apply.
-    next: i64,
-    /// The end was reached, and no record came since.
-    ended: bool,
-    idle: bool,
-    heard: Instant,
-    place: Arc<Place>,
 }
 
 /// A shard at work.
@@ -424,84 +407,6 @@ enum Choice {
     Source(usize),
     Nothing,
     Gone(SourceNo),
-}
-
-/// What a source has to offer.
-enum Filled {
-    Record,
-    Empty,
-    Gone,
-}
-
-/// Brings a source to its next record, reading on where the batch is used up.
-fn fill(source: &mut Source, queue: &mut PartitionQueue) -> Filled {
-    loop {
-        if source.cursor >= queue.len() {
-            source.cursor = 0;
-            if queue.read(Duration::ZERO) == 0 {
-                return Filled::Empty;
-            }
-        }
-        match queue.get(source.cursor) {
-            Delivered::Record(record) => {
-                if let Some(arrived) = record.timestamp_ms() {
-                    source.place.arrived.store(arrived, Ordering::Relaxed);
-                }
-                return Filled::Record;
-            }
-            Delivered::End { offset } => {
-                source.ended = true;
-                source.place.at.fetch_max(offset, Ordering::AcqRel);
-            }
-            Delivered::Failed { code, text } => {
-                let (topic, next) = (&*source.topic, source.next);
-                tracing::warn!(topic, next, ?code, "{text}");
-                if matches!(
-                    code,
-                    RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange
-                ) {
-                    return Filled::Gone;
-                }
-            }
-        }
-        source.cursor += 1;
-    }
-}
-
-fn apply(
-    logic: &mut dyn Shard,
-    source: &Source,
-    record: &Record<'_>,
-    suspects: &mut Suspects,
-    shard: ShardNo,
-) {
-    let input = InputRecord {
-        source: source.no,
-        topic: &source.topic,
-        partition: record.partition(),
-        offset: record.offset(),
-        arrival: record.timestamp_ms().map(Timestamp),
-        key: record.key(),
-        value: record.value(),
-        headers: &RecordHeaders(record),
-    };
-    match suspects.at(shard, source.no, record.offset()) {
-        Verdict::Apply => logic.apply(&input),
-        Verdict::GiveUp => logic.give_up(
-            &input,
-            "applying it failed twice; this is a bug of Mainstay",
-        ),
-    }
-}
-
-/// A record's headers, read only when somebody asks.
-struct RecordHeaders<'a>(&'a Record<'a>);
-
-impl Headers for RecordHeaders<'_> {
-    fn for_each(&self, each: &mut dyn FnMut(&str, Option<&[u8]>)) {
-        self.0
-            .for_each_header(|name, value| each(&String::from_utf8_lossy(name), value));
-    }
 }
 
 fn read(data: &Data, shard: ShardNo, sources: &[Source]) -> Result<Reading, DataError> {

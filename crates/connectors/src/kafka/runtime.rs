@@ -143,6 +143,8 @@ impl Threads {
         let names = ["the membership", "the producer", "the committer"];
         let mut beats: Vec<Arc<Beat>> = names.map(Beat::new).into();
 
+        let shards = usize::try_from(found.shards).unwrap_or(usize::MAX);
+        let partitions = shards.saturating_mul(settings.sources.len());
         let shared = Arc::new(Shared {
             sources: settings.sources.clone(),
             shards: found.shards,
@@ -151,7 +153,7 @@ impl Threads {
             max_bytes: settings.commit_max_bytes,
             idle: settings.idle,
             clock,
-            data: Data::new(kafka.clone()).map_err(ClientError::from)?,
+            data: Data::new(kafka.clone(), partitions).map_err(ClientError::from)?,
             places: Places::default(),
             observer: Arc::clone(&observer),
             running: AtomicUsize::new(0),
