@@ -265,20 +265,15 @@ impl Logic {
 
 impl Shard for Logic {
     fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
-        self.engine
-            .restore(key, value)
-            .map_err(|error| RestoreError {
-                key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
-                why: error.to_string(),
-            })
+        self.engine.restore(key, value);
+        Ok(())
     }
 
     fn restored(&mut self) -> Result<(), RestoreError> {
-        let whole = |error: mainstay_engine::BrokenState| RestoreError {
+        self.engine.restored().map_err(|broken| RestoreError {
             key: String::new(),
-            why: error.to_string(),
-        };
-        self.engine.restored().map_err(whole)
+            why: broken.to_string(),
+        })
     }
 
     fn live_keys(&self) -> u64 {

@@ -15,7 +15,7 @@
 //! | `I` | number | ids applied since the slice before, until all of them are forgotten |
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use mainstay_model::{Day, Timestamp, Value, Zone};
 
@@ -41,6 +41,8 @@ pub(crate) struct Changelog {
     next_ids: u64,
     /// Keys that are in the changelog and not removed.
     live_keys: u64,
+    /// What is alive of the log that is being read.
+    restored: BTreeMap<Box<[u8]>, Box<[u8]>>,
     time_written: bool,
     /// The record of time as it was last written, without the stream time of the shard.
     time: Vec<u8>,
@@ -234,13 +236,16 @@ impl Engine {
         record
     }
 
-    /// Takes one record of the changelog in. A later record of a key replaces the earlier one.
-    ///
-    /// # Errors
-    /// When the record is none that this release writes.
-    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), BrokenState> {
-        // Removed keys are followed by the caller, who hands over what is alive.
-        let Some(value) = value else { return Ok(()) };
+    /// Takes one record of the changelog in, in the order of the log: a later record of a key replaces the
+    /// earlier one, and none removes it.
+    pub fn restore(&mut self, key: &[u8], value: Option<&[u8]>) {
+        match value {
+            Some(value) => _ = self.changelog.restored.insert(key.into(), value.into()),
+            None => _ = self.changelog.restored.remove(key),
+        }
+    }
+
+    fn restore_record(&mut self, key: &[u8], value: &[u8]) -> Result<(), BrokenState> {
         let (kind, rest) = key.split_first().ok_or(Malformed)?;
         let mut at = Unpacker(rest);
         match kind {
@@ -273,15 +278,19 @@ impl Engine {
             }
             _ => return Err(BrokenState::Malformed),
         }
-        self.changelog.live_keys += 1;
         Ok(())
     }
 
-    /// All records were handed over: puts them in order.
+    /// All records were handed over: makes the state of them.
     ///
     /// # Errors
-    /// When records are missing.
+    /// When a record is none that this release writes, or records are missing.
     pub fn restored(&mut self) -> Result<(), BrokenState> {
+        let records = std::mem::take(&mut self.changelog.restored);
+        self.changelog.live_keys = records.len() as u64;
+        for (key, value) in records {
+            self.restore_record(&key, &value)?;
+        }
         for no in 0..self.accounts.len() {
             let Some(account) = &mut self.accounts[no] else {
                 continue;
