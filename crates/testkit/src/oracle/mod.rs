@@ -170,21 +170,32 @@ impl Oracle {
         let Some(newest) = self.newest else {
             return Truth::default();
         };
-        self.days(|zone| zone.day_of(newest))
+        self.days(|_, zone| zone.day_of(newest))
     }
 
     /// The final values of the days that a watermark has closed.
     #[must_use]
     pub fn truth_until(&self, watermark: Timestamp) -> Truth {
-        self.days(|zone| newest_day_over(zone, watermark))
+        self.days(|_, zone| newest_day_over(zone, watermark))
     }
 
-    fn days(&self, last_day: impl Fn(Zone) -> Day) -> Truth {
+    /// The final values of the days that each shard's own watermark has closed, which is what a run has
+    /// said that goes on.
+    #[must_use]
+    pub fn truth_so_far(&self) -> Truth {
+        self.days(|account, zone| {
+            let stream_time = self.stream_times.get(&(self.shard_of)(account));
+            let stream_time = stream_time.copied().unwrap_or(Timestamp::MIN);
+            newest_day_over(zone, stream_time.minus_ms(self.settings.lateness_ms))
+        })
+    }
+
+    fn days(&self, last_day: impl Fn(&str, Zone) -> Day) -> Truth {
         let told = self.accounts.iter().filter(|(id, _)| *id != "*");
         let accounts = told
             .map(|(id, account)| {
                 let zone = account.zone.and_then(|(_, zone)| zone);
-                let last = last_day(zone.unwrap_or(self.settings.zone));
+                let last = last_day(id, zone.unwrap_or(self.settings.zone));
                 (id.clone(), metrics::of_days(account, last, &self.settings))
             })
             .collect();
