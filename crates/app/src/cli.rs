@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::arguments;
 use crate::commands::{
-    check, completions, dlq, metrics, replay, reset, run, schema, status, topics,
+    check, completions, demo, dlq, metrics, replay, reset, run, schema, status, topics,
 };
 use crate::config::Given;
 use crate::exit::Exit;
@@ -52,6 +52,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or config, 3 Kafka cannot be reached
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show all of it at work in one process, with nothing to install
+    Demo(arguments::Demo),
     /// Run the pipeline as a member of the consumer group
     Run(arguments::Run),
     /// Run the same core over files of JSON lines, without a broker
@@ -107,6 +109,7 @@ impl Cli {
     pub fn run(self, out: &mut dyn Write) -> anyhow::Result<()> {
         let given = |file: &ConfigFile| Given::here(file.config.clone(), self.set.clone());
         match &self.command {
+            Command::Demo(arguments) => demo::run(arguments, &self.set, out),
             Command::Run(arguments) => run::run(&given(&arguments.file)),
             Command::Replay(arguments) => replay::run(arguments, &given(&arguments.file), out),
             Command::Check(arguments) => check::run(arguments, &given(&arguments.file), out),

@@ -6,6 +6,7 @@ pub mod arguments;
 pub mod cli;
 mod commands;
 pub mod config;
+pub mod demo;
 pub mod exit;
 mod logging;
 pub mod replay;

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod dlq;
 pub(crate) mod metrics;
 pub(crate) mod replay;

@@ -17,7 +17,7 @@ use rdkafka::producer::{BaseProducer, NoCustomPartitioner, ProducerContext};
 use super::settings::{KafkaSettings, refused_option};
 
 /// How long a client call waits for a broker before it is a failure.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +127,15 @@ pub(super) fn restorer(kafka: &KafkaSettings) -> KafkaResult<BaseConsumer<Loggin
         .set("queued.min.messages", "100000")
         .set("queued.max.messages.kbytes", "65536")
         .set("fetch.message.max.bytes", "8388608")
+        .set("fetch.wait.max.ms", "20");
+    config.create_with_context(Logging)
+}
+
+/// Reads an output from its beginning and never ends, as a customer's program would.
+pub(super) fn reader(kafka: &KafkaSettings) -> KafkaResult<BaseConsumer<Logging>> {
+    let mut config = consumer(kafka, "reader");
+    config
+        .set("enable.partition.eof", "false")
         .set("fetch.wait.max.ms", "20");
     config.create_with_context(Logging)
 }

@@ -1,0 +1,268 @@
+//! `demo`: the whole product in one process, with nothing to install.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write, stdout};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use mainstay_connectors::prometheus::{self, Listener, Metrics};
+use mainstay_testkit::company::{self, Company, IGNORED, KEY_ACTIONS, Story};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::run::metrics_settings;
+use crate::arguments;
+use crate::config::{Config, Given, Needs};
+use crate::demo::picture::Picture;
+use crate::demo::report::{Report, progress, progress_line};
+use crate::demo::screen::Screen;
+use crate::demo::{Demo, Ended, INPUT, Pace, Seen, Watcher};
+use crate::exit::Interrupted;
+use crate::shard::Target;
+use crate::wiring;
+
+const DAY_MS: i64 = 86_400_000;
+/// How often the table is drawn.
+const FRAME: Duration = Duration::from_millis(250);
+const NAP: Duration = Duration::from_millis(25);
+
+pub(crate) fn run(
+    arguments: &arguments::Demo,
+    set: &[String],
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let config = config(set)?;
+    let plan = Arc::new(wiring::plan(&config, Target::Topics));
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .context("cannot start the HTTP thread")?;
+    let metrics = Arc::new(Metrics::new(metrics_settings(&config, &plan)));
+    let listener = threads.block_on(listen(config.http.listen))?;
+    let url = format!("http://{}/metrics", listener.address());
+    threads.spawn(listener.serve(Arc::clone(&metrics), std::future::pending()));
+    let interrupts = Arc::new(AtomicU32::new(0));
+    threads.block_on(async { count_interrupts(&interrupts) })?;
+
+    let company = company_of(arguments);
+    let stories = Company::new(company.clone()).stories().into_iter();
+    let mut shown = Shown {
+        arguments,
+        begun,
+        stories: stories
+            .map(|story| (story.account.clone(), story))
+            .collect(),
+        watcher: Arc::new(Watcher::new(metrics)),
+        url,
+        paced: (begun, 0, 0.0),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    let demo = Demo {
+        pace: Pace {
+            live_from: company.begin.plus_ms(i64::from(arguments.history) * DAY_MS),
+            speed: arguments.speed.0,
+        },
+        company: company.clone(),
+        plan,
+        settings: wiring::runtime(&config),
+        watcher: Arc::clone(&shown.watcher),
+        stop: Arc::clone(&stop),
+    };
+    let ended = shown.until_the_end(demo, &stop, &interrupts, out)?;
+    let report = Report {
+        ended: &ended,
+        seen: &shown.watcher.seen().clone(),
+        stories: &shown.stories,
+        begin: company.begin,
+        seed: arguments.seed,
+        speed: arguments.speed.0,
+    };
+    match arguments.json {
+        true => writeln!(out, "{}", report.to_json())?,
+        false => report
+            .lines()
+            .iter()
+            .try_for_each(|line| writeln!(out, "{line}"))?,
+    }
+    out.flush()?;
+    match ended.verdict.is_verified() {
+        true => Ok(()),
+        false => Err(anyhow!("what was published could not be verified")),
+    }
+}
+
+/// What this company's operator would write into the config, and what the command line adds.
+fn config(set: &[String]) -> anyhow::Result<Config> {
+    let given = Given {
+        set: [
+            format!("sources.product.topic={INPUT}"),
+            format!("key_actions={}", KEY_ACTIONS.join(",")),
+            format!("active.ignore={IGNORED}"),
+        ]
+        .into_iter()
+        .chain(set.iter().cloned())
+        .collect(),
+        ..Given::default()
+    };
+    Ok(Config::load(&given, Needs::Nothing)?)
+}
+
+fn company_of(arguments: &arguments::Demo) -> company::Plan {
+    company::Plan {
+        seed: arguments.seed,
+        accounts: arguments.accounts,
+        users: arguments.users,
+        ..company::Plan::default()
+    }
+}
+
+/// The port of the config, or any if somebody has it: two demos may run side by side.
+async fn listen(wanted: SocketAddr) -> anyhow::Result<Listener> {
+    match prometheus::listen(wanted).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => Ok(prometheus::listen(SocketAddr::new(wanted.ip(), 0)).await?),
+    }
+}
+
+fn count_interrupts(interrupts: &Arc<AtomicU32>) -> anyhow::Result<()> {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let mut signals = signal(kind).context("cannot listen for signals")?;
+        let interrupts = Arc::clone(interrupts);
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                interrupts.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    Ok(())
+}
+
+/// A demo as it is shown.
+struct Shown<'a> {
+    arguments: &'a arguments::Demo,
+    begun: Instant,
+    stories: BTreeMap<String, Story>,
+    watcher: Arc<Watcher>,
+    url: String,
+    /// When the rate was last taken, at how many events, and what it was.
+    paced: (Instant, u64, f64),
+}
+
+impl Shown<'_> {
+    /// Runs a demo and shows it until it has ended. The first interrupt ends the feed, the second everything.
+    fn until_the_end(
+        &mut self,
+        demo: Demo,
+        stop: &AtomicBool,
+        interrupts: &AtomicU32,
+        out: &mut dyn Write,
+    ) -> anyhow::Result<Ended> {
+        let on_screen = !self.arguments.json && stdout().is_terminal();
+        let mut screen = if on_screen {
+            Some(Screen::open()?)
+        } else {
+            None
+        };
+        let duration = self.duration();
+        let running = std::thread::Builder::new().name("demo".to_owned());
+        let running = running.spawn(move || demo.run())?;
+        let (mut drawn, mut told) = (self.begun, None);
+        while !running.is_finished() {
+            let late = duration.is_some_and(|duration| self.begun.elapsed() >= duration);
+            match interrupts.load(Ordering::Relaxed) {
+                0 if !late => {}
+                0 | 1 => stop.store(true, Ordering::Relaxed),
+                _ => return Err(Interrupted.into()),
+            }
+            match &mut screen {
+                Some(screen) if drawn.elapsed() >= FRAME => {
+                    drawn = Instant::now();
+                    let picture = self.picture();
+                    screen.draw(|width, height, colour| picture.lines(width, height, colour))?;
+                }
+                Some(_) => {}
+                None => self.tell(&mut told, out)?,
+            }
+            std::thread::sleep(NAP);
+        }
+        drop(screen);
+        if on_screen {
+            self.leave_picture(out)?;
+        }
+        running.join().map_err(|_| anyhow!("the demo panicked"))?
+    }
+
+    /// A line a second, and one whenever another phase begins.
+    fn tell(
+        &mut self,
+        told: &mut Option<(Instant, crate::demo::Phase)>,
+        out: &mut dyn Write,
+    ) -> anyhow::Result<()> {
+        let phase = self.watcher.seen().phase;
+        let is_new = told
+            .is_none_or(|(at, before)| phase != before || at.elapsed() >= Duration::from_secs(1));
+        if !is_new {
+            return Ok(());
+        }
+        *told = Some((Instant::now(), phase));
+        let picture = self.picture();
+        match self.arguments.json {
+            true => writeln!(out, "{}", progress(&picture))?,
+            false => writeln!(out, "{}", progress_line(&picture))?,
+        }
+        Ok(out.flush()?)
+    }
+
+    /// The last picture stays where the prompt comes back.
+    fn leave_picture(&mut self, out: &mut dyn Write) -> anyhow::Result<()> {
+        let (_, width) = console::Term::stdout().size();
+        let colour = crate::demo::screen::is_coloured();
+        for line in self.picture().lines(width.into(), 24, colour) {
+            writeln!(out, "{line}")?;
+        }
+        Ok(writeln!(out)?)
+    }
+
+    fn duration(&self) -> Option<Duration> {
+        self.arguments.duration.map(|span| span.duration())
+    }
+
+    fn picture(&mut self) -> Picture {
+        let seen = self.watcher.seen().clone();
+        Picture {
+            phase: seen.phase,
+            now: seen.now,
+            speed: self.arguments.speed.0,
+            elapsed: self.begun.elapsed(),
+            duration: self.duration(),
+            events: seen.events(),
+            rate: self.rate(&seen),
+            late: seen.counts.late,
+            duplicates: seen.counts.duplicates,
+            dead_letters: seen
+                .counts
+                .rejected_by_code()
+                .map(|(code, count)| (code.name(), count))
+                .collect(),
+            lag: seen.lag(),
+            latency: seen.latency(),
+            rows: Picture::rows_of(&seen, &self.stories),
+            url: self.url.clone(),
+        }
+    }
+
+    /// Events a second, of about the last one.
+    fn rate(&mut self, seen: &Seen) -> f64 {
+        let (at, events, _) = self.paced;
+        let seconds = at.elapsed().as_secs_f64();
+        if seconds >= 0.9 {
+            let rate = (seen.events() - events) as f64 / seconds;
+            self.paced = (Instant::now(), seen.events(), rate);
+        }
+        self.paced.2
+    }
+}
