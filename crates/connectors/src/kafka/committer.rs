@@ -40,6 +40,8 @@ pub(super) struct Committer {
     pub(super) waiting: BTreeMap<SliceToken, Arc<Closed>>,
     pub(super) ready: BTreeMap<Lease, Box<Ready>>,
     pub(super) restores: BTreeMap<Lease, Arc<AtomicBool>>,
+    /// The stay that each shard is in now.
+    pub(super) stays: BTreeMap<ShardNo, Lease>,
     pub(super) refusal: Option<(ShardNo, Box<Refusal>)>,
     pub(super) began: Option<Instant>,
 }
@@ -199,6 +201,13 @@ impl Committer {
     }
 
     fn restore(&mut self, shard: ShardNo, lease: Lease) {
+        self.stays.insert(shard, lease);
+        self.observer.told(&Told::Restoring {
+            shard,
+            records: 0,
+            at: 0,
+            to: 0,
+        });
         let cancelled = Arc::new(AtomicBool::new(false));
         self.restores.insert(lease, Arc::clone(&cancelled));
         self.restorer
@@ -250,7 +259,11 @@ impl Committer {
         }
         self.ready.remove(&lease);
         self.waiting.retain(|token, _| token.lease != lease);
-        self.observer.told(&Told::Gone(shard));
+        // Of a stay that is over already, something may come late: the shard may be here again.
+        if self.stays.get(&shard) == Some(&lease) {
+            self.stays.remove(&shard);
+            self.observer.told(&Told::Gone(shard));
+        }
     }
 
     fn order(&self, shard: ShardNo, order: Order) {

@@ -135,6 +135,16 @@ impl Offsets {
         }
     }
 
+    /// The fewest replicas that a partition of a topic has.
+    pub(super) fn replicas(&self, topic: &str) -> KafkaResult<Option<usize>> {
+        let metadata = self.committed.fetch_metadata(Some(topic), PATIENCE)?;
+        let partitions = metadata
+            .topics()
+            .iter()
+            .flat_map(|topic| topic.partitions());
+        Ok(partitions.map(|partition| partition.replicas().len()).min())
+    }
+
     /// A client for whoever has another question.
     pub(super) fn client(&self) -> &BaseConsumer<Logging> {
         &self.committed

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use mainstay_commit::{Epoch, Lease, Mark, Position, ShardNo, SliceToken, SourceAt, Term};
+use mainstay_commit::{Epoch, Lease, Mark, Millis, Position, ShardNo, SliceToken, SourceAt, Term};
 use mainstay_intake::{Delivered, Record};
 use mainstay_model::Timestamp;
 
@@ -157,6 +157,7 @@ impl Running {
                     applied += self.apply_from(index, BATCH - applied, shared, suspects);
                 }
                 Choice::Gone(source) => return Turn::Gone(source),
+                Choice::Wait => break,
                 Choice::Nothing => {
                     self.open.starved = true;
                     break;
@@ -204,9 +205,10 @@ impl Running {
             }
         }
         match (best, hungry) {
-            (Some((at, _)), Some(first)) if first < at => Choice::Nothing,
+            (Some((at, _)), Some(first)) if first < at => Choice::Wait,
             (Some((_, index)), _) => Choice::Source(index),
-            (None, _) => Choice::Nothing,
+            (None, Some(_)) => Choice::Wait,
+            (None, None) => Choice::Nothing,
         }
     }
 
@@ -274,10 +276,9 @@ impl Running {
             if source.idle || !source.ended || silent < idle {
                 continue;
             }
-            let since = now
-                .since(mainstay_commit::Millis(0))
-                .saturating_sub(ms(silent - idle));
-            if source.place.ended(mainstay_commit::Millis(since)) {
+            // The end must have been seen by a question that was asked when it was silent long enough.
+            let since = Millis(now.0.saturating_sub(ms(silent - idle)));
+            if source.place.ended(since) {
                 source.idle = true;
                 self.logic.set_idle(source.no, true);
                 shared.told_idle(self.shard, source.no, true);
@@ -405,6 +406,8 @@ impl Open {
 /// Where the next record comes from.
 enum Choice {
     Source(usize),
+    /// From one that has delivered nothing yet, but may.
+    Wait,
     Nothing,
     Gone(SourceNo),
 }

@@ -221,6 +221,7 @@ impl Threads {
             waiting: BTreeMap::new(),
             ready: BTreeMap::new(),
             restores: BTreeMap::new(),
+            stays: BTreeMap::new(),
             refusal: None,
             began: None,
         };

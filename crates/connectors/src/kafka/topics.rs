@@ -153,7 +153,13 @@ pub fn inspect(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Foun
         source,
     };
     let offsets = Offsets::new(kafka).map_err(unreachable)?;
-    let count = |topic: &str| offsets.partitions(topic).map_err(unreachable);
+    let count = |topic: &str| {
+        offsets.partitions(topic).map_err(|source| {
+            // Why nobody answers (a password, a certificate) is in what the client logs.
+            (0..50).for_each(|_| offsets.poll());
+            unreachable(source)
+        })
+    };
 
     let mut counts = BTreeMap::new();
     let mut present = Vec::new();
@@ -189,11 +195,26 @@ pub fn inspect(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Foun
     if !fits {
         return Err(TopicError::Partitions(Counts(counts)));
     }
+    warn_of_few_replicas(kafka, &offsets);
     Ok(Found {
         shards,
         present,
         missing,
     })
+}
+
+/// Fewer replicas of the changelog than this may lose state with a broker.
+const REPLICAS: usize = 3;
+
+fn warn_of_few_replicas(kafka: &KafkaSettings, offsets: &Offsets) {
+    let changelog = kafka.topic(Topic::Changelog);
+    let found = offsets.replicas(&changelog).ok().flatten();
+    if let Some(replicas) = found.filter(|replicas| *replicas < REPLICAS && !kafka.embedded) {
+        tracing::warn!(
+            "`{changelog}` has {replicas} replicas: state may be lost with a broker; {REPLICAS} with \
+             `min.insync.replicas` 2 are safe"
+        );
+    }
 }
 
 /// Creates topics; the cluster decides how many replicas they have.
