@@ -12,7 +12,7 @@
 //! | `C` | account, day | what was told of a day that may have to be told again |
 //! | `U` | account, user | a user's past |
 //! | `N` | account, user | a user's newest day and session: small, alone written in steady state |
-//! | `I` | number | ids applied since the slice before, until all of them are forgotten |
+//! | `I`, `B` | number | ids of product events, of others, applied since the slice before, until all are forgotten |
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
@@ -30,14 +30,12 @@ use crate::pack::{Malformed, Packer, Unpacker};
 use crate::zones::Zones;
 
 /// What has to be written when a slice is closed.
-#[derive(Default)]
 pub(crate) struct Changelog {
     /// Accounts with something unsaved, in the order of their first change.
     unsaved: Vec<AccountNo>,
     removed: Vec<Vec<u8>>,
-    product_ids: Vec<Remembered>,
-    business_ids: Vec<Remembered>,
-    ids: VecDeque<IdsRecord>,
+    product_ids: Ids,
+    business_ids: Ids,
     next_ids: u64,
     /// Keys that are in the changelog and not removed.
     live_keys: u64,
@@ -48,10 +46,50 @@ pub(crate) struct Changelog {
     time: Vec<u8>,
 }
 
+/// Ids that are remembered for about the same time.
+struct Ids {
+    kind: u8,
+    new: Vec<Remembered>,
+    /// In the order in which they are forgotten, nearly: one that is kept longer holds up those behind it.
+    records: VecDeque<IdsRecord>,
+}
+
 /// A record of ids, to be removed once all of them are forgotten.
 struct IdsRecord {
     number: u64,
     until_s: u32,
+}
+
+impl Ids {
+    fn of_kind(kind: u8) -> Ids {
+        Ids {
+            kind,
+            new: Vec::new(),
+            records: VecDeque::new(),
+        }
+    }
+}
+
+impl IdsRecord {
+    fn over(&self, watermark: Timestamp) -> bool {
+        watermark.0 >= i64::from(self.until_s) * 1000
+    }
+}
+
+impl Default for Changelog {
+    fn default() -> Changelog {
+        Changelog {
+            unsaved: Vec::new(),
+            removed: Vec::new(),
+            product_ids: Ids::of_kind(b'I'),
+            business_ids: Ids::of_kind(b'B'),
+            next_ids: 0,
+            live_keys: 0,
+            restored: BTreeMap::new(),
+            time_written: false,
+            time: Vec::new(),
+        }
+    }
 }
 
 /// A record of the changelog that makes no state.
@@ -83,8 +121,8 @@ impl Changelog {
 
     pub(crate) fn remember(&mut self, new: Remembered, business: bool) {
         match business {
-            true => self.business_ids.push(new),
-            false => self.product_ids.push(new),
+            true => self.business_ids.new.push(new),
+            false => self.product_ids.new.push(new),
         }
     }
 
@@ -112,6 +150,22 @@ impl Changelog {
         }
         account.forget();
     }
+}
+
+/// So many ids make a record of a quarter of a megabyte: no slice makes one that a broker would refuse.
+const IDS_A_RECORD: usize = 16_384;
+
+/// Writes ids, and says when the last of them is forgotten.
+fn pack_ids(ids: &[Remembered], value: &mut Vec<u8>) -> u32 {
+    let first_s = ids.iter().map(|id| id.until_s).min().unwrap_or(0);
+    value.clear();
+    Packer(value).uint(first_s.into());
+    for id in ids {
+        value.extend_from_slice(&id.hash.to_le_bytes());
+        value.extend_from_slice(&id.digest.to_le_bytes());
+        Packer(value).uint(u64::from(id.until_s - first_s));
+    }
+    ids.iter().map(|id| id.until_s).max().unwrap_or(0)
 }
 
 fn key(kind: u8, numbers: &[u64]) -> Vec<u8> {
@@ -177,44 +231,38 @@ impl Engine {
             }
         }
         self.changelog.removed.clear();
-        self.changelog.product_ids.clear();
-        self.changelog.business_ids.clear();
+        self.changelog.product_ids.new.clear();
+        self.changelog.business_ids.new.clear();
     }
 
     fn save_ids(&mut self, value: &mut Vec<u8>, put: &mut Put<'_>) {
         let watermark = self.watermark();
-        let log = &mut self.changelog;
-        for ids in [
-            std::mem::take(&mut log.product_ids),
-            std::mem::take(&mut log.business_ids),
-        ] {
-            if ids.is_empty() {
-                continue;
+        let Changelog {
+            product_ids,
+            business_ids,
+            next_ids,
+            live_keys,
+            ..
+        } = &mut self.changelog;
+        for ids in [product_ids, business_ids] {
+            for new in std::mem::take(&mut ids.new).chunks(IDS_A_RECORD) {
+                let number = *next_ids;
+                *next_ids += 1;
+                let until_s = pack_ids(new, value);
+                put(&key(ids.kind, &[number]), Some(value));
+                ids.records.push_back(IdsRecord { number, until_s });
+                *live_keys += 1;
             }
-            let number = log.next_ids;
-            log.next_ids += 1;
-            let until_s = ids.iter().map(|id| id.until_s).max().unwrap_or(0);
-            let first_s = ids.iter().map(|id| id.until_s).min().unwrap_or(0);
-            value.clear();
-            Packer(value).uint(first_s.into());
-            for id in ids {
-                value.extend_from_slice(&id.hash.to_le_bytes());
-                value.extend_from_slice(&id.digest.to_le_bytes());
-                Packer(value).uint(u64::from(id.until_s - first_s));
+            while ids
+                .records
+                .front()
+                .is_some_and(|record| record.over(watermark))
+            {
+                let record = ids.records.pop_front().expect("there is a front");
+                put(&key(ids.kind, &[record.number]), None);
+                *live_keys -= 1;
             }
-            put(&key(b'I', &[number]), Some(value));
-            log.ids.push_back(IdsRecord { number, until_s });
-            log.live_keys += 1;
         }
-        let over = |record: &IdsRecord| watermark.0 >= i64::from(record.until_s) * 1000;
-        log.ids.retain(|record| {
-            let over = over(record);
-            if over {
-                put(&key(b'I', &[record.number]), None);
-                log.live_keys -= 1;
-            }
-            !over
-        });
     }
 
     fn pack_time(&self, value: &mut Vec<u8>) {
@@ -250,7 +298,7 @@ impl Engine {
         let mut at = Unpacker(rest);
         match kind {
             b'T' => self.restore_time(value)?,
-            b'I' => self.restore_ids(at.uint()?, value)?,
+            b'I' | b'B' => self.restore_ids(*kind, at.uint()?, value)?,
             b'A' => {
                 let no = at.u32()?;
                 let zones = &mut self.zones;
@@ -307,10 +355,14 @@ impl Engine {
             }
             self.put_in_index(no as AccountNo);
         }
-        self.changelog
-            .ids
-            .make_contiguous()
-            .sort_unstable_by_key(|record| record.number);
+        for ids in [
+            &mut self.changelog.product_ids,
+            &mut self.changelog.business_ids,
+        ] {
+            ids.records
+                .make_contiguous()
+                .sort_unstable_by_key(|record| record.number);
+        }
         self.go_on();
         Ok(())
     }
@@ -333,7 +385,7 @@ impl Engine {
         Ok(())
     }
 
-    fn restore_ids(&mut self, number: u64, value: &[u8]) -> Result<(), Malformed> {
+    fn restore_ids(&mut self, kind: u8, number: u64, value: &[u8]) -> Result<(), Malformed> {
         let mut from = Unpacker(value);
         let first_s = from.u32()?;
         let mut until = first_s;
@@ -351,7 +403,11 @@ impl Engine {
                 Timestamp::MIN,
             );
         }
-        self.changelog.ids.push_back(IdsRecord {
+        let ids = match kind == self.changelog.product_ids.kind {
+            true => &mut self.changelog.product_ids,
+            false => &mut self.changelog.business_ids,
+        };
+        ids.records.push_back(IdsRecord {
             number,
             until_s: until,
         });

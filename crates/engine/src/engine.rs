@@ -428,12 +428,16 @@ impl Engine {
     /// Tells the live values of accounts that have changed, the oldest change first.
     ///
     /// `pace` is asked for each account, by its number and id. `partial` and `stale` go into the records.
+    /// While an input has never spoken there is no stream time, and nothing is told: as of when?
     pub fn tell_changed(
         &mut self,
         pace: &mut dyn FnMut(u32, &str) -> Pace,
         (partial, stale): (bool, bool),
         out: &mut dyn Outputs,
     ) {
+        if self.time.now() == Timestamp::MIN {
+            return;
+        }
         for _ in 0..self.changed.len() {
             let Some(no) = self.changed.pop_front() else {
                 return;

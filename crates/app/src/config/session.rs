@@ -7,6 +7,6 @@ section! {
     /// Where a session ends.
     pub struct Session {
         /// The longest pause inside a session.
-        gap: Span = Span::minutes(30), in Span::seconds(1)..=Span::hours(24);
+        gap: Span = Span::minutes(30), in Span::minutes(5)..=Span::hours(24);
     }
 }
