@@ -4,12 +4,20 @@
 //! is started by the first trial that asks for it and ended after the last one.
 
 mod instrument;
+mod laws;
+mod oracle;
+mod pipeline;
+mod scenarios;
 
 use libtest_mimic::{Arguments, Trial};
 
 type Suite = fn() -> Vec<Trial>;
 
-const SUITES: &[Suite] = &[instrument::trials];
+const SUITES: &[Suite] = &[
+    scenarios::trials,
+    oracle::trials,
+    instrument::trials,
+];
 
 fn main() {
     let args = Arguments::from_args();

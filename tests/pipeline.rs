@@ -1,0 +1,150 @@
+//! The whole pipeline without a broker: lines of histories in, records of every topic out.
+//!
+//! Two ways through it: [`replay`] as the command does it, over files, and a shard's logic by itself, which
+//! [`read`](fn@read) hands one record after the other so that a test can cut where it likes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mainstay::replay::{Replay, Summary};
+use mainstay::shard::{Logic, Plan, Target};
+use mainstay_codec::{Format, Limits};
+use mainstay_connectors::{InputRecord, NoHeaders, Shard, Slice, SourceNo, Topic};
+use mainstay_engine::{Settings, infos};
+use mainstay_model::Timestamp;
+use mainstay_testkit::oracle::Found;
+use serde_json::Value;
+
+/// 2100-01-01: records that do not say when they were received arrived long after they happened.
+pub(crate) const REPLAYED_AT: Timestamp = Timestamp(4_102_444_800_000);
+
+/// One input, all metrics.
+pub(crate) fn plan(settings: Settings, target: Target) -> Plan {
+    Plan {
+        settings,
+        sources: vec![("product".to_owned(), Format::Native)],
+        limits: Limits::default(),
+        metrics: (0..infos().len()).collect(),
+        emit_interval_ms: 1000,
+        emit_rate: 500,
+        check_partition: false,
+        target,
+    }
+}
+
+/// What a run said, by topic, in the order in which it was said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) daily: Vec<Vec<u8>>,
+    pub(crate) live: Vec<Vec<u8>>,
+    pub(crate) dead: Vec<Vec<u8>>,
+}
+
+impl Said {
+    /// Takes the outputs of a slice in; the changelog and tombstones are not said to anybody.
+    pub(crate) fn take(&mut self, slice: &Slice) {
+        for record in slice.records() {
+            let said = match record.topic {
+                Topic::AccountDaily => &mut self.daily,
+                Topic::AccountMetrics => &mut self.live,
+                Topic::DeadLetter => &mut self.dead,
+                Topic::Changelog => continue,
+            };
+            said.extend(record.value.map(<[u8]>::to_vec));
+        }
+    }
+
+    /// The days' records, for the oracle to look at.
+    pub(crate) fn found(&self) -> Found {
+        Found::of_lines(&self.daily)
+    }
+
+    /// The codes of the dead letters.
+    pub(crate) fn codes(&self) -> Vec<String> {
+        let code = |letter: &Vec<u8>| json(letter)["code"].as_str().unwrap_or_default().to_owned();
+        self.dead.iter().map(code).collect()
+    }
+
+    /// What is final: of each account and day the last record, without what depends on the order of
+    /// arrival. A day that was withdrawn is as if it had never been told.
+    pub(crate) fn finals(&self) -> BTreeMap<(String, String), String> {
+        let mut finals = BTreeMap::new();
+        for line in &self.daily {
+            let mut record = json(line);
+            let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+            let name = (text("account_id"), text("date"));
+            let withdrawn = record["metrics"] == serde_json::json!({});
+            if let Some(fields) = record.as_object_mut() {
+                fields.remove("revision");
+                fields.remove("corrects");
+            }
+            match withdrawn {
+                true => finals.remove(&name),
+                false => finals.insert(name, record.to_string()),
+            };
+        }
+        finals
+    }
+}
+
+/// A record that Mainstay wrote.
+pub(crate) fn json(line: &[u8]) -> Value {
+    serde_json::from_slice(line)
+        .unwrap_or_else(|err| panic!("{err}: {}", String::from_utf8_lossy(line)))
+}
+
+/// Replays lines from one file.
+pub(crate) fn replay<L: AsRef<[u8]>>(plan: Plan, lines: &[L], shards: u32) -> (Said, Summary) {
+    let folder = tempfile::tempdir().expect("the system has room for a small file");
+    let path = folder.path().join("history.jsonl");
+    write_lines(&path, lines);
+    run(&replay_of(plan, vec![vec![path]], shards))
+}
+
+/// A replay of files, those of each source, to the end of the last day.
+pub(crate) fn replay_of(plan: Plan, files: Vec<Vec<PathBuf>>, shards: u32) -> Replay {
+    Replay {
+        plan: Arc::new(plan),
+        files,
+        shards,
+        open_end: false,
+        replayed_at: REPLAYED_AT,
+    }
+}
+
+/// Runs a replay and keeps what it says.
+pub(crate) fn run(replay: &Replay) -> (Said, Summary) {
+    let mut said = Said::default();
+    let mut write = |slice: &Slice| {
+        said.take(slice);
+        Ok(())
+    };
+    let summary = replay.run(&mut write, &mut |_| {});
+    let summary = summary.unwrap_or_else(|err| panic!("{err}: {:?}", err.source));
+    (said, summary)
+}
+
+/// Writes a file of lines.
+pub(crate) fn write_lines<L: AsRef<[u8]>>(path: &Path, lines: &[L]) {
+    let mut bytes = Vec::new();
+    for line in lines {
+        bytes.extend_from_slice(line.as_ref());
+        bytes.push(b'\n');
+    }
+    std::fs::write(path, bytes).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+}
+
+/// Hands a shard the record at an offset of a source, as a runtime does.
+pub(crate) fn read(logic: &mut Logic, source: u16, offset: usize, line: &[u8]) {
+    logic.apply(&InputRecord {
+        source: SourceNo(source),
+        topic: "product-events",
+        partition: 0,
+        offset: i64::try_from(offset).expect("histories are short"),
+        arrival: None,
+        key: None,
+        value: Some(line),
+        headers: &NoHeaders,
+    });
+}
