@@ -235,13 +235,8 @@ impl Running<'_> {
         mut self,
         write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
     ) -> Result<Summary, FileError> {
-        let last = self
-            .open
-            .iter()
-            .map(|open| open.time)
-            .max()
-            .unwrap_or(Timestamp::MIN);
         self.close_slices(write)?;
+        let last = self.last();
         for shard in &mut self.shards {
             if last > Timestamp::MIN {
                 shard.end(last, self.replay.open_end);
@@ -260,6 +255,19 @@ impl Running<'_> {
             self.summary.users += size.users as u64;
         }
         Ok(self.summary)
+    }
+}
+
+impl Running<'_> {
+    /// Until when time goes on: to the last event, which may lie ahead of its arrival; days that are to stay
+    /// open know only stream time.
+    fn last(&self) -> Timestamp {
+        let stream_time = self.open.iter().map(|open| open.time).max();
+        let stream_time = stream_time.unwrap_or(Timestamp::MIN);
+        match (self.replay.open_end, self.summary.counts.times) {
+            (false, Some((_, newest))) => newest.max(stream_time),
+            (false, None) | (true, _) => stream_time,
+        }
     }
 }
 
