@@ -110,7 +110,7 @@ impl Reader {
     pub fn read(
         &self,
         patience: Duration,
-        each: &mut dyn FnMut(&[u8], Option<&[u8]>),
+        mut each: impl FnMut(&[u8], Option<&[u8]>),
     ) -> KafkaResult<()> {
         let until = Instant::now() + patience;
         loop {

@@ -1,6 +1,6 @@
 //! What Prometheus sees: how the pipeline does, and the values of a bounded set of accounts.
 //!
-//! [`Metrics`] watches the Kafka runtime; [`serve`] hands out what it saw. A gauge changes only after the
+//! [`Metrics`] watches the Kafka runtime; [`listen`] hands out what it saw. A gauge changes only after the
 //! commit of what it shows, and a shard that moves away takes its series with it.
 
 mod accounts;
