@@ -87,6 +87,9 @@ pub struct Reader {
     consumer: BaseConsumer<Logging>,
 }
 
+/// Takes a record's key and value.
+pub type Each<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
+
 impl Reader {
     /// One that reads a topic of so many partitions.
     ///
@@ -110,7 +113,7 @@ impl Reader {
     pub fn read(
         &self,
         patience: Duration,
-        mut each: impl FnMut(&[u8], Option<&[u8]>),
+        each: &mut Each<'_>,
     ) -> KafkaResult<()> {
         let until = Instant::now() + patience;
         loop {

@@ -40,7 +40,7 @@ mod worker;
 pub use client::{ClientError, check_options};
 pub use dead_letters::{Redriven, StoredLetter, dead_letter_at, each_dead_letter, redrive};
 pub use embedded::Embedded;
-pub use ends::{Reader, Sender};
+pub use ends::{Each, Reader, Sender};
 pub use event::{Fault, RuntimeError};
 pub use mainstay_commit::ShardNo;
 pub use mainstay_commit::start::OnDataLoss;
