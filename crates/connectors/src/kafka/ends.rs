@@ -110,11 +110,7 @@ impl Reader {
     ///
     /// # Errors
     /// When records are gone before they were read, or the client cannot go on.
-    pub fn read(
-        &self,
-        patience: Duration,
-        each: &mut Each<'_>,
-    ) -> KafkaResult<()> {
+    pub fn read(&self, patience: Duration, each: &mut Each<'_>) -> KafkaResult<()> {
         let until = Instant::now() + patience;
         loop {
             let left = until.saturating_duration_since(Instant::now());
