@@ -18,7 +18,7 @@ use crate::config::{Config, Given, Needs};
 use crate::demo::picture::Picture;
 use crate::demo::report::{Report, progress, progress_line};
 use crate::demo::screen::Screen;
-use crate::demo::{Demo, Ended, INPUT, Pace, Seen, Watcher};
+use crate::demo::{Demo, Ended, INPUT, Pace, Phase, Seen, Watcher};
 use crate::exit::Interrupted;
 use crate::shard::Target;
 use crate::wiring;
@@ -141,6 +141,9 @@ fn count_interrupts(interrupts: &Arc<AtomicU32>) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// When a line was last told, the phase then, and whether there were numbers.
+type Told = (Instant, Phase, bool);
+
 /// A demo as it is shown.
 struct Shown<'a> {
     arguments: &'a arguments::Demo,
@@ -196,19 +199,19 @@ impl Shown<'_> {
         running.join().map_err(|_| anyhow!("the demo panicked"))?
     }
 
-    /// A line a second, and one whenever another phase begins.
-    fn tell(
-        &mut self,
-        told: &mut Option<(Instant, crate::demo::Phase)>,
-        out: &mut dyn Write,
-    ) -> anyhow::Result<()> {
-        let phase = self.watcher.seen().phase;
-        let is_new = told
-            .is_none_or(|(at, before)| phase != before || at.elapsed() >= Duration::from_secs(1));
+    /// A line a second, and one whenever another phase begins, and with the first numbers.
+    fn tell(&mut self, told: &mut Option<Told>, out: &mut dyn Write) -> anyhow::Result<()> {
+        let (phase, has_numbers) = {
+            let seen = self.watcher.seen();
+            (seen.phase, seen.events() > 0)
+        };
+        let is_new = told.is_none_or(|(at, before, had_numbers)| {
+            (phase, has_numbers) != (before, had_numbers) || at.elapsed() >= Duration::from_secs(1)
+        });
         if !is_new {
             return Ok(());
         }
-        *told = Some((Instant::now(), phase));
+        *told = Some((Instant::now(), phase, has_numbers));
         let picture = self.picture();
         match self.arguments.json {
             true => writeln!(out, "{}", progress(&picture))?,

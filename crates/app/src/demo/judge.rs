@@ -110,10 +110,13 @@ pub(super) fn read_back(
 ) -> anyhow::Result<Published> {
     let mut published = Published::new();
     let read = |published: &mut Published| {
-        let read = reader.read(Duration::from_millis(50), &mut |_, value| {
-            let aborts = watcher.seen().aborted > 0;
-            published.take(value.unwrap_or_default(), aborts);
-        });
+        let read = reader.read(
+            Duration::from_millis(50),
+            &mut |_: &[u8], value: Option<&[u8]>| {
+                let aborts = watcher.seen().aborted > 0;
+                published.take(value.unwrap_or_default(), aborts);
+            },
+        );
         read.context("the published records cannot be read back")
     };
     while !ended.load(Ordering::Relaxed) {

@@ -207,3 +207,6 @@ fn join<T>(thread: JoinHandle<anyhow::Result<T>>) -> anyhow::Result<T> {
         .join()
         .unwrap_or_else(|_| Err(anyhow!("the thread `{name}` panicked")))
 }
+
+#[cfg(test)]
+mod tests;

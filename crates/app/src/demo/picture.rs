@@ -315,3 +315,7 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "picture_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::mocking::MockCluster;
@@ -66,6 +67,8 @@ impl Drop for Embedded {
     }
 }
 
+const BETWEEN_CALLS: Duration = Duration::from_millis(8);
+
 type Cluster = MockCluster<'static, rdkafka::producer::DefaultProducerContext>;
 
 fn cluster(inputs: &[String], shards: u32) -> KafkaResult<Cluster> {
@@ -74,6 +77,8 @@ fn cluster(inputs: &[String], shards: u32) -> KafkaResult<Cluster> {
     let ours = ours.iter().map(|topic| topic.name.as_str());
     let partitions = i32::try_from(shards).expect("Kafka counts partitions in 31 bits");
     for topic in inputs.iter().map(String::as_str).chain(ours) {
+        // The library loses the wake-up of a call that comes right after another, and then sleeps a second.
+        std::thread::sleep(BETWEEN_CALLS);
         cluster.create_topic(topic, partitions, 1)?;
     }
     Ok(cluster)
