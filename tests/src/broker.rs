@@ -3,7 +3,9 @@
 //! Starting one takes seconds and some 400 MB, so most tests [share](shared) one and have topics of their
 //! own. A test that kills, restarts or freezes a broker starts its own.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -51,11 +53,15 @@ const HEAP: &[&str] = &[
     "-XX:TieredStopAtLevel=1",
 ];
 
+/// As a broker runs that has work to do: one that is measured against.
+const SERVING: &[&str] = &["-Xms1g", "-Xmx1g", "-XX:+UseG1GC"];
+
 /// A broker of ours. It ends with its owner.
 #[derive(Debug)]
 pub struct Broker {
     // Before the folder, so that the process has ended when its folder goes.
     process: Process,
+    java: &'static [&'static str],
     port: u16,
     folder: Folder,
 }
@@ -76,12 +82,27 @@ impl Broker {
     /// When it does not come up.
     #[must_use]
     pub fn start_with(properties: &[(&str, &str)]) -> Broker {
+        Broker::start_as(HEAP, properties)
+    }
+
+    /// Starts a fresh one to be measured against: with all of Java's optimisations, and without compaction,
+    /// so that what was written can be weighed.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_to_measure() -> Broker {
+        Broker::start_as(SERVING, &[("log.cleaner.enable", "false")])
+    }
+
+    fn start_as(java: &'static [&'static str], properties: &[(&str, &str)]) -> Broker {
         let folder = Folder::new("broker");
         let port = ports::free();
         write_properties(&folder, port, properties);
         format_storage(&folder);
         let mut broker = Broker {
-            process: launch(&folder),
+            process: launch(&folder, java),
+            java,
             port,
             folder,
         };
@@ -93,6 +114,20 @@ impl Broker {
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How many bytes the log of a topic takes on its disk.
+    ///
+    /// # Panics
+    /// When its folder cannot be read.
+    #[must_use]
+    pub fn stored_bytes(&self, topic: &str) -> u64 {
+        let partitions = read_dir(&self.folder.path().join("data"));
+        let of_topic = partitions.filter(|entry| is_partition_of(topic, &entry.file_name()));
+        let files = of_topic.flat_map(|partition| read_dir(&partition.path()));
+        let segments = files.filter(|file| file.path().extension() == Some(OsStr::new("log")));
+        let sizes = segments.map(|file| file.metadata().map_or(0, |about| about.len()));
+        sizes.sum()
     }
 
     /// Ends it at once, as a power cut of the machine's other half would.
@@ -115,7 +150,7 @@ impl Broker {
     /// When it does not come up.
     pub fn restart(&mut self) {
         self.process.kill();
-        self.process = launch(&self.folder);
+        self.process = launch(&self.folder, self.java);
         self.wait_until_it_answers();
     }
 
@@ -204,7 +239,7 @@ fn write_properties(folder: &Folder, port: u16, own: &[(&str, &str)]) {
 
 fn format_storage(folder: &Folder) {
     // The id of a cluster is 16 bytes in base64; which ones does not matter to a cluster of one.
-    let output = java()
+    let output = java(HEAP)
         .args([
             "kafka.tools.StorageTool",
             "format",
@@ -224,8 +259,20 @@ fn format_storage(folder: &Folder) {
     );
 }
 
-fn launch(folder: &Folder) -> Process {
-    let mut command = java();
+fn read_dir(path: &Path) -> impl Iterator<Item = DirEntry> + use<> {
+    let entries = fs::read_dir(path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+    // What is deleted meanwhile takes no room.
+    entries.filter_map(Result::ok)
+}
+
+/// The folder of a partition has the topic's name, a dash and a number.
+fn is_partition_of(topic: &str, folder: &OsStr) -> bool {
+    let name = folder.to_str().and_then(|name| name.rsplit_once('-'));
+    name.is_some_and(|(name, number)| name == topic && number.parse::<u32>().is_ok())
+}
+
+fn launch(folder: &Folder, options: &[&str]) -> Process {
+    let mut command = java(options);
     command
         .arg("kafka.Kafka")
         .arg(folder.path().join("server.properties"));
@@ -233,10 +280,10 @@ fn launch(folder: &Folder) -> Process {
         .unwrap_or_else(|err| panic!("{}", jars::missing("java", &err)))
 }
 
-fn java() -> std::process::Command {
+fn java(options: &[&str]) -> std::process::Command {
     let mut command = jars::java();
     command
-        .args(HEAP)
+        .args(options)
         .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
         .arg("-cp")
         .arg(jars::class_path());

@@ -21,6 +21,9 @@ pub struct Deployment {
     pub admin: Admin,
     brokers: String,
     name: String,
+    input: String,
+    /// How long ids of product events are remembered.
+    dedupe: &'static str,
     folder: Folder,
 }
 
@@ -33,12 +36,7 @@ impl Deployment {
     pub fn new(brokers: &str, name: &str) -> Deployment {
         let deployment = Deployment::without_topics(brokers, name);
         deployment.admin.create(&deployment.input(), SHARDS, &[]);
-        let made = deployment.command(&["topics", "--create"]);
-        assert!(
-            made.status.success(),
-            "`mainstay topics --create`: {}",
-            said(&made)
-        );
+        deployment.make_topics();
         deployment
     }
 
@@ -50,18 +48,47 @@ impl Deployment {
     pub fn without_topics(brokers: &str, name: &str) -> Deployment {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = Folder::new(name);
+        let name = format!("{name}-{}-{count}", std::process::id());
         Deployment {
             admin: Admin::new(brokers),
             brokers: brokers.to_owned(),
-            name: format!("{name}-{}-{count}", std::process::id()),
-            folder: Folder::new(name),
+            input: format!("{name}.product-events"),
+            name,
+            dedupe: "35d",
+            folder,
         }
+    }
+
+    /// One to be measured: it reads a topic that is there already, and does no more work than Mainstay
+    /// does by default.
+    ///
+    /// # Panics
+    /// When the command that makes its own topics refuses.
+    #[must_use]
+    pub fn to_measure(brokers: &str, name: &str, input: &str) -> Deployment {
+        let deployment = Deployment {
+            input: input.to_owned(),
+            dedupe: "2h",
+            ..Deployment::without_topics(brokers, name)
+        };
+        deployment.make_topics();
+        deployment
+    }
+
+    fn make_topics(&self) {
+        let made = self.command(&["topics", "--create"]);
+        assert!(
+            made.status.success(),
+            "`mainstay topics --create`: {}",
+            said(&made)
+        );
     }
 
     /// The topic that the company's events are on.
     #[must_use]
     pub fn input(&self) -> String {
-        format!("{}.product-events", self.name)
+        self.input.clone()
     }
 
     /// The full name of one of Mainstay's own topics.
@@ -203,15 +230,46 @@ impl Deployment {
 
     fn write_config(&self, slot: &str, state: &str, http: u16) -> PathBuf {
         let path = self.folder.path().join(format!("{slot}-{state}.toml"));
-        let text = config(
-            &self.brokers,
-            &self.name,
-            slot,
-            &self.state_dir(state),
-            http,
-        );
+        let text = self.config(slot, &self.state_dir(state), http);
         fs::write(&path, text).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
         path
+    }
+
+    /// The config of an instance. What it says about facts is what [`Company`] takes for granted.
+    fn config(&self, slot: &str, state: &Path, http: u16) -> String {
+        let Deployment {
+            brokers,
+            name,
+            input,
+            dedupe,
+            ..
+        } = self;
+        let state = state.display();
+        format!(
+            r#"key_actions = ["report_sent"]
+
+[kafka]
+brokers = "{brokers}"
+application = "{name}"
+instance = "{slot}"
+
+[sources.product]
+topic = "{input}"
+
+[active]
+ignore = ["ping"]
+
+[dedupe]
+product = "{dedupe}"
+business = "35d"
+
+[http]
+listen = "127.0.0.1:{http}"
+
+[state]
+dir = "{state}"
+"#
+        )
     }
 
     fn state_dir(&self, state: &str) -> PathBuf {
@@ -294,43 +352,19 @@ impl Instance {
     }
 }
 
-/// The config of an instance. What it says about facts is what [`Company`] takes for granted.
-fn config(brokers: &str, name: &str, slot: &str, state: &Path, http: u16) -> String {
-    let state = state.display();
-    format!(
-        r#"key_actions = ["report_sent"]
+/// The environment variable that names a binary to use instead of building one.
+const BINARY: &str = "MAINSTAY_TEST_BINARY";
 
-[kafka]
-brokers = "{brokers}"
-application = "{name}"
-instance = "{slot}"
-
-[sources.product]
-topic = "{name}.product-events"
-
-[active]
-ignore = ["ping"]
-
-[dedupe]
-product = "35d"
-business = "35d"
-
-[http]
-listen = "127.0.0.1:{http}"
-
-[state]
-dir = "{state}"
-"#
-    )
-}
-
-/// The binary, built once per test run with the profile of the tests themselves. When nothing has changed
-/// Cargo sees so at once.
+/// The binary that is given by the environment, else ours: built once per test run with the profile of the
+/// tests themselves. When nothing has changed Cargo sees so at once.
 fn mainstay() -> Command {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let binary = BUILT.get_or_init(|| {
-        build();
-        profile_dir().join("mainstay")
+    let binary = BUILT.get_or_init(|| match std::env::var_os(BINARY) {
+        Some(given) => given.into(),
+        None => {
+            build();
+            profile_dir().join("mainstay")
+        }
     });
     Command::new(binary)
 }

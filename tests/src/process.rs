@@ -68,6 +68,12 @@ impl Process {
         patience::until(&what, limit, || self.ended())
     }
 
+    /// Its id, by which the system is asked what it has used.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks it to stop: SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
