@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::SHARDS;
 use super::pace::{Pace, has_room};
-use super::watcher::Watcher;
+use super::watcher::{Phase, Watcher};
 
 /// The truth of so many events fits into the memory of a small machine; there a demo ends by itself.
 const MOST_EVENTS: u64 = 5_000_000;
@@ -22,6 +22,10 @@ const MOST_EVENTS: u64 = 5_000_000;
 const BATCH: usize = 256;
 /// After so long the day of an instant is over in every zone, and so is its grace.
 const CLOSES_EVERY_DAY_MS: i64 = 28 * 3_600_000;
+/// How long the broker may take for what it was sent.
+const DELIVERY: Duration = Duration::from_secs(10);
+/// The values of an account that changed are told once a second.
+const TOLD_WITHIN: Duration = Duration::from_millis(1100);
 const NAP: Duration = Duration::from_millis(2);
 
 /// What the feed does all the time.
@@ -72,9 +76,10 @@ impl Feed {
                 self.hand_over(&mut batch)?;
             }
         }
+        self.watcher.enter(Phase::Finishing);
         self.close_the_last_days(&mut fed, &mut batch)?;
         self.hand_over(&mut batch)?;
-        let delivered = self.sender.finish(Duration::from_secs(10));
+        let delivered = self.sender.finish(DELIVERY);
         delivered.context("the embedded broker did not take all events")?;
         Ok(fed)
     }
@@ -85,6 +90,10 @@ impl Feed {
         if fed.events == 0 {
             return Ok(());
         }
+        self.hand_over(batch)?;
+        self.sender.finish(DELIVERY)?;
+        self.wait_for_values();
+        self.watcher.keep_what_is_shown();
         let at = fed.until.plus_ms(CLOSES_EVERY_DAY_MS);
         let mut accounts = BTreeMap::new();
         for story in self.company.stories() {
@@ -113,6 +122,16 @@ impl Feed {
             self.send(shard, record, fed, batch)?;
         }
         Ok(())
+    }
+
+    /// Waits until everything is committed and the newest values of all accounts had time to be told. They are
+    /// for the eye alone, so this does not wait for ever.
+    fn wait_for_values(&self) {
+        let begun = Instant::now();
+        while self.watcher.seen().lag() > 0 && begun.elapsed() < DELIVERY {
+            std::thread::sleep(NAP);
+        }
+        std::thread::sleep(TOLD_WITHIN);
     }
 
     fn send(

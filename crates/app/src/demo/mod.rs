@@ -105,7 +105,6 @@ impl Demo {
         let fed = self.wait_for_feed(feed, &runtime, &published);
         let stopper = runtime.stopper();
         let fed = fed.and_then(|fed| {
-            self.watcher.enter(Phase::Finishing);
             self.wait_for_commits(fed, &runtime)?;
             Ok(fed)
         });

@@ -107,12 +107,14 @@ impl Picture {
                 .replace('T', " "),
             None => "-".to_owned(),
         };
-        let left = self
-            .duration
-            .map(|duration| duration.saturating_sub(self.elapsed));
-        let left = left.map_or("Ctrl-C ends it".to_owned(), |left| {
-            format!("{} s left", left.as_secs())
-        });
+        let left = match (self.phase, self.duration) {
+            (Phase::Finishing | Phase::Comparing, _) => String::new(),
+            (_, None) => "Ctrl-C ends it".to_owned(),
+            (_, Some(duration)) => {
+                let left = duration.saturating_sub(self.elapsed);
+                format!("{} s left", left.as_secs())
+            }
+        };
         let speed = match self.phase {
             Phase::Live => format!("live at {}x", self.speed),
             Phase::Starting

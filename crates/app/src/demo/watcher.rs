@@ -58,6 +58,9 @@ pub struct Seen {
     pub ever: BTreeSet<String>,
     /// The company's time as far as values count it.
     pub now: Option<Timestamp>,
+    /// The last days are only closed now: values stay as they were before, because nobody wants to see
+    /// those of a day on which nothing could happen.
+    pub is_over: bool,
     /// Transactions that were aborted.
     pub aborted: u64,
     /// When the first and the last slice with records were committed.
@@ -121,6 +124,11 @@ impl Watcher {
     pub(super) fn enter(&self, phase: Phase) {
         let mut seen = self.seen();
         seen.phase = seen.phase.max(phase);
+    }
+
+    /// From now on values are no longer shown.
+    pub(super) fn keep_what_is_shown(&self) {
+        self.seen().is_over = true;
     }
 
     pub(super) fn history_is_over(&self) {
@@ -202,22 +210,13 @@ impl Seen {
 
     fn committed(&mut self, what: &Committed<'_>, now: Instant) -> Vec<(Duration, u64)> {
         self.counts.add(&what.slice.counts);
-        if what.records > 0 {
-            let (first, _) = self.committed_at.unwrap_or((now, now));
-            self.committed_at = Some((first, now));
-        }
-        for shown in what.slice.shown() {
-            self.ever.insert(shown.account.clone());
-            self.accounts
-                .insert(shown.account.clone(), shown.values.clone());
-        }
-        for record in what.slice.records() {
-            if record.topic == Topic::AccountMetrics && record.value.is_none() {
-                let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
-                key.map(|account| self.accounts.remove(account));
+        if !self.is_over {
+            if what.records > 0 {
+                let (first, _) = self.committed_at.unwrap_or((now, now));
+                self.committed_at = Some((first, now));
             }
+            self.show(what);
         }
-        self.now = self.now.max(what.slice.standing.stream_time);
         let ahead = self.sent.entry(what.shard).or_default();
         let latencies = ahead.committed(what.records, now);
         let timed = latencies
@@ -232,6 +231,22 @@ impl Seen {
             self.latencies.pop_front();
         }
         latencies
+    }
+
+    /// Takes the values of a committed slice.
+    fn show(&mut self, what: &Committed<'_>) {
+        for shown in what.slice.shown() {
+            self.ever.insert(shown.account.clone());
+            self.accounts
+                .insert(shown.account.clone(), shown.values.clone());
+        }
+        for record in what.slice.records() {
+            if record.topic == Topic::AccountMetrics && record.value.is_none() {
+                let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
+                key.map(|account| self.accounts.remove(account));
+            }
+        }
+        self.now = self.now.max(what.slice.standing.stream_time);
     }
 
     fn waiting_for(&self, shard: ShardNo) -> Duration {
