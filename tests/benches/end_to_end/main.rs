@@ -25,7 +25,9 @@ fn main() {
     }
     // Cargo says this when it benches, and not when it only tries whether everything runs.
     if !args.iter().any(|arg| arg == "--bench") {
-        return println!("nothing was measured: `cargo bench -p mainstay-tests` does that");
+        return println!(
+            "nothing was measured: `cargo bench -p mainstay-tests --bench end_to_end` does that"
+        );
     }
     let report = measure(&Plan::from_environment());
     print!("{}", report.as_table());
