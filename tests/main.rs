@@ -7,6 +7,7 @@ mod instrument;
 mod laws;
 mod oracle;
 mod pipeline;
+mod restart;
 mod scenarios;
 
 use libtest_mimic::{Arguments, Trial};
@@ -16,6 +17,7 @@ type Suite = fn() -> Vec<Trial>;
 const SUITES: &[Suite] = &[
     scenarios::trials,
     oracle::trials,
+    restart::trials,
     instrument::trials,
 ];
 
