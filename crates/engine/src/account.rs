@@ -1,4 +1,4 @@
-//! One account: its facts, and the one match over what can happen to it.
+//! One account: its facts, and what an event does to them.
 //!
 //! Whatever an event changes, it changes no value of a day before its own, or before that of the earliest
 //! session it touches. Days from there to the newest closed one get their old values put aside first, so
@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 
 use mainstay_model::{AccountFields, Body, Day, Event, Field, Timestamp, Value};
+
+use crate::facts::early::{Early, Happening, Used, What};
 
 use crate::facts::lifecycle::Lifecycle;
 use crate::facts::membership::Membership;
@@ -22,6 +24,9 @@ use crate::zones::{ZoneNo, Zones};
 /// before them, and the longest look-back of a metric.
 pub(crate) const KEPT_DAYS: i32 = 35 + 5 + 60;
 
+/// Of a longer name only this many characters are kept: it is a label, and no record may grow without bound.
+const LONGEST_NAME: usize = 256;
+
 /// An account and everything that is known of it.
 pub(crate) struct Account {
     pub(crate) id: Box<str>,
@@ -35,6 +40,8 @@ pub(crate) struct Account {
     pub(crate) membership: Membership,
     /// Closed days whose values may have changed since they were told.
     pub(crate) pending: BTreeMap<Day, Pending>,
+    /// What happened before the account's zone was told.
+    pub(crate) early: Early,
     /// Live values have changed since they were told.
     pub(crate) changed: bool,
     pub(crate) unsaved: Unsaved,
@@ -107,6 +114,7 @@ impl Account {
             users: Users::default(),
             membership: Membership::default(),
             pending: BTreeMap::new(),
+            early: Early::default(),
             changed: false,
             unsaved: Unsaved::default(),
         }
@@ -115,71 +123,66 @@ impl Account {
     /// Takes in an event of the day `day`.
     pub(crate) fn apply(&mut self, event: &Event<'_>, day: Day, around: &mut Surroundings<'_>) {
         let at = event.time;
-        if let Body::Product {
-            name, duration_ms, ..
-        } = &event.body
-        {
-            let use_ = Use {
-                at,
-                day,
-                duration_ms: *duration_ms,
-            };
-            return self.product(event.user.as_deref(), name, use_, around);
+        let what = What::of(&event.body, around.settings);
+        let user = event.user.as_deref().filter(|_| what.has_user());
+        let user = user.map(|id| self.users.find_or_add(id));
+        if let Body::AccountCreated(fields) | Body::AccountUpdated(fields) = &event.body {
+            self.fields(fields, at, around);
+        }
+        self.happened(what, user, at, day, around);
+        self.early.keep(Happening { what, user, at });
+    }
+
+    fn happened(
+        &mut self,
+        what: What,
+        user: Option<UserNo>,
+        at: Timestamp,
+        day: Day,
+        around: &mut Surroundings<'_>,
+    ) {
+        if let What::Used(used) = what {
+            return self.product(user, used, at, day, around);
         }
         self.put_aside(day, around.settings);
         self.saw(day);
-        match &event.body {
-            Body::UserSignedUp(_) => self.signed_up(event.user.as_deref(), at, day),
-            Body::UserRemoved => self.user_removed(event.user.as_deref(), at, day, around),
-            Body::AccountCreated(fields) => {
-                self.lifecycle.create(at, day);
-                self.fields(fields, at, around);
-            }
-            Body::AccountUpdated(fields) => self.fields(fields, at, around),
-            Body::AccountDeleted => self.lifecycle.delete(at, day),
-            Body::UserInvited(_) | Body::UserUpdated(_) | Body::Other(_) => {}
-            Body::Product { .. } => unreachable!("taken in above"),
+        match (what, user) {
+            (What::SignedUp, Some(user)) => self.signed_up(user, at, day),
+            (What::Removed, Some(user)) => self.user_removed(user, at, day, around),
+            (What::Created, _) => self.lifecycle.create(at, day),
+            (What::Deleted, _) => self.lifecycle.delete(at, day),
+            (What::SignedUp | What::Removed, None) | (What::Other | What::Used(_), _) => {}
         }
         self.unsaved.account = true;
     }
 
     fn product(
         &mut self,
-        user: Option<&str>,
-        name: &str,
-        what: Use,
+        user: Option<UserNo>,
+        used: Used,
+        at: Timestamp,
+        day: Day,
         around: &mut Surroundings<'_>,
     ) {
         let settings = around.settings;
-        let ignored = settings.active_ignore.contains(name);
-        let qualifies = match settings.active_events.is_empty() {
-            true => !ignored,
-            false => settings.active_events.contains(name),
-        };
-        let key_action = settings.key_actions.contains(name);
-        let user = user.map(|id| self.users.find_or_add(id));
-        let in_session = user.filter(|_| !ignored);
-        let joined = in_session.map(|user| self.join(user, what, around));
+        let in_session = user.filter(|_| used.in_session);
+        let joined = in_session.map(|user| self.join(user, used.duration_ms, at, day, around));
         let from = joined
             .as_ref()
-            .map_or(what.day, |joined| joined.earliest().min(what.day));
+            .map_or(day, |joined| joined.earliest().min(day));
         self.put_aside(from, settings);
-        self.saw(what.day);
-        if self
-            .lifecycle
-            .first_product
-            .is_none_or(|first| what.day < first)
-        {
-            self.lifecycle.saw_product(what.day);
+        self.saw(day);
+        if self.lifecycle.first_product.is_none_or(|first| day < first) {
+            self.lifecycle.saw_product(day);
             self.unsaved.account = true;
         }
-        if qualifies {
-            self.add(what.day, |row| row.events += 1);
+        if used.qualifies {
+            self.add(day, |row| row.events += 1);
         }
         let Some(user) = user else { return };
-        self.seen(user, what.day);
-        if qualifies || key_action {
-            self.count(user, what.day, qualifies, key_action, settings);
+        self.seen(user, day);
+        if used.qualifies || used.key_action {
+            self.count(user, day, used, settings);
         }
         if let Some(joined) = joined {
             self.put_sessions(user, &joined);
@@ -188,16 +191,21 @@ impl Account {
     }
 
     /// What the event does to the user's sessions, changing nothing yet.
-    fn join(&self, user: UserNo, what: Use, around: &mut Surroundings<'_>) -> Joined {
+    fn join(
+        &self,
+        user: UserNo,
+        duration_ms: i64,
+        at: Timestamp,
+        day: Day,
+        around: &mut Surroundings<'_>,
+    ) -> Joined {
         let (gap, zone) = (around.settings.session_gap_ms, self.zone.value);
         let user = self.users.get(user);
         let newest = user.session();
-        sessions::join_newest(newest, what.at, what.duration_ms, gap, what.day).unwrap_or_else(
-            || {
-                let day_of = |at| around.zones.day_of(zone, at);
-                sessions::join_any(&user.sessions(), what.at, what.duration_ms, gap, day_of)
-            },
-        )
+        sessions::join_newest(newest, at, duration_ms, gap, day).unwrap_or_else(|| {
+            let day_of = |at| around.zones.day_of(zone, at);
+            sessions::join_any(&user.sessions(), at, duration_ms, gap, day_of)
+        })
     }
 
     fn put_sessions(&mut self, user: UserNo, joined: &Joined) {
@@ -245,33 +253,26 @@ impl Account {
         }
     }
 
-    fn count(
-        &mut self,
-        no: UserNo,
-        day: Day,
-        qualifies: bool,
-        key_action: bool,
-        settings: &Settings,
-    ) {
-        let (events, key_actions) = (u32::from(qualifies), u32::from(key_action));
+    fn count(&mut self, no: UserNo, day: Day, used: Used, settings: &Settings) {
+        let (events, key_actions) = (u32::from(used.qualifies), u32::from(used.key_action));
         let user = self.users.get_mut(no);
         let events_of_day = user.count(Counts {
             day,
             events,
             key_actions,
         });
-        if qualifies && events_of_day == settings.active_min_events {
-            user.set_active(day);
-            self.add(day, |row| row.active_users += 1);
+        if used.qualifies && events_of_day >= settings.active_min_events {
+            let just_enough = events_of_day == settings.active_min_events;
+            if user.set_active(day).unwrap_or(just_enough) {
+                self.add(day, |row| row.active_users += 1);
+            }
         }
-        if key_action {
+        if used.key_action {
             self.add(day, |row| row.key_actions += 1);
         }
     }
 
-    fn signed_up(&mut self, user: Option<&str>, at: Timestamp, day: Day) {
-        let Some(id) = user else { return };
-        let no = self.users.find_or_add(id);
+    fn signed_up(&mut self, no: UserNo, at: Timestamp, day: Day) {
         self.seen(no, day);
         let user = self.users.get_mut(no);
         // A first sign-up is the user's own; only a further one, or one after a removal, is a turn.
@@ -283,15 +284,7 @@ impl Account {
         self.list(no);
     }
 
-    fn user_removed(
-        &mut self,
-        user: Option<&str>,
-        at: Timestamp,
-        day: Day,
-        around: &mut Surroundings<'_>,
-    ) {
-        let Some(id) = user else { return };
-        let no = self.users.find_or_add(id);
+    fn user_removed(&mut self, no: UserNo, at: Timestamp, day: Day, around: &mut Surroundings<'_>) {
         let user = self.users.get_mut(no);
         user.past_dirty = true;
         if user.signed_up != User::NOT_SIGNED_UP {
@@ -306,10 +299,50 @@ impl Account {
         match &fields.name {
             Field::Keep => {}
             Field::Erase => _ = self.name.set(None, at),
-            Field::Set(name) => _ = self.name.set(Some(name.as_ref().into()), at),
+            Field::Set(name) => {
+                let name: String = name.chars().take(LONGEST_NAME).collect();
+                self.name.set(Some(name.into()), at);
+            }
         }
         if let Some(zone) = self.zone_after(fields, at, around.zones) {
+            self.begin_anew_in(zone, around);
             self.zone.set(zone, at);
+        }
+    }
+
+    /// The account's first zone is told: what is known so far is put on the days of that zone, as if the
+    /// zone had been known from the beginning.
+    fn begin_anew_in(&mut self, zone: ZoneNo, around: &mut Surroundings<'_>) {
+        let Some(early) = self.early.end() else {
+            return;
+        };
+        if zone == self.zone.value {
+            return;
+        }
+        let mut anew = Account::new(&self.id, zone, around.zones.over(zone));
+        std::mem::swap(self, &mut anew);
+        let old = anew;
+        (self.name, self.early, self.changed) = (old.name, old.early, old.changed);
+        self.users = old.users;
+        self.users.begin_anew();
+        self.unsaved = old.unsaved;
+        self.unsaved.account = true;
+        (self.unsaved.days, self.unsaved.pending) = (Vec::new(), Vec::new());
+        for Happening { what, user, at } in early {
+            let day = around.zones.day_of(zone, at);
+            self.happened(what, user, at, day, around);
+        }
+        for day in old.totals.written() {
+            match self.totals.row_if_there(day) {
+                Some(row) => row.written = true,
+                None => self.unsaved.forgotten_days.push(day),
+            }
+        }
+        for (day, _) in old.pending.iter().filter(|(_, pending)| pending.written) {
+            match self.pending.get_mut(day) {
+                Some(pending) => pending.written = true,
+                None => self.unsaved.settled.push(*day),
+            }
         }
     }
 
@@ -383,6 +416,7 @@ impl Account {
         let oldest = self.oldest_kept();
         let forgotten = &mut self.unsaved.forgotten_days;
         self.totals.forget_before(oldest, |day| forgotten.push(day));
+        self.lifecycle.forget_before(oldest);
         if !self.membership.is_empty() {
             self.membership.forget_before(oldest);
         }
@@ -393,6 +427,7 @@ impl Account {
 
     /// The final values of a day are told: says as which revision.
     pub(crate) fn told(&mut self, day: Day) -> u32 {
+        self.early.end();
         let mut revision = 0;
         self.add(day, |row| {
             revision = row.told;
@@ -427,6 +462,7 @@ impl Account {
         self.users = Users::default();
         self.membership = Membership::default();
         self.pending.clear();
+        self.early.end();
         let unsaved = &mut self.unsaved;
         unsaved.users.clear();
         unsaved.days.clear();
@@ -447,14 +483,6 @@ impl Account {
             }
         }
     }
-}
-
-/// One use of the product.
-#[derive(Clone, Copy)]
-struct Use {
-    at: Timestamp,
-    day: Day,
-    duration_ms: i64,
 }
 
 impl Joined {

@@ -10,6 +10,7 @@
 //! | `A` | account | the account's own facts |
 //! | `D` | account, day | sums of a day |
 //! | `C` | account, day | what was told of a day that may have to be told again |
+//! | `E` | account | what happened before the account's zone was told |
 //! | `U` | account, user | a user's past |
 //! | `N` | account, user | a user's newest day and session: small, alone written in steady state |
 //! | `I`, `B` | number | ids of product events, of others, applied since the slice before, until all are forgotten |
@@ -22,10 +23,11 @@ use mainstay_model::{Day, Timestamp, Value, Zone};
 use crate::account::{Account, Dated, Pending, Unsaved};
 use crate::dedup::Remembered;
 use crate::engine::{AccountNo, Engine};
+use crate::facts::early::Early;
 use crate::facts::lifecycle::Lifecycle;
-use crate::facts::membership::Membership;
 use crate::facts::totals::Total;
 use crate::facts::users::UserNo;
+use crate::metrics::CATALOGUE;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::zones::Zones;
 
@@ -209,7 +211,7 @@ impl Engine {
             let Some(account) = &mut self.accounts[no as usize] else {
                 continue;
             };
-            live += save_account(no, account, &self.zones, &mut value, put);
+            live = live.wrapping_add(save_account(no, account, &self.zones, &mut value, put));
             live -= forget_days(no, account, put);
         }
         self.changelog.live_keys = live;
@@ -316,9 +318,15 @@ impl Engine {
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
                 account.pending.insert(at.day()?, Pending::unpack(value)?);
             }
+            b'E' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                account.early = Early::unpack(value)?;
+            }
             b'U' => {
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
-                account.users.unpack_past(at.u32()?, value)?;
+                let (user, mut from) = (at.u32()?, Unpacker(value));
+                account.membership.unpack(user, &mut from)?;
+                account.users.unpack_past(user, from)?;
             }
             b'N' => {
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
@@ -437,6 +445,7 @@ fn save_account(
         account.pack(zones, &mut Packer(value));
         put(&key(b'A', &[no.into()]), Some(value));
     }
+    new = new.wrapping_add(save_early(no, account, value, put));
     for day in days {
         // A row may have been forgotten since.
         let Some(row) = account.totals.row_if_there(day) else {
@@ -463,6 +472,21 @@ fn save_account(
     new
 }
 
+/// Writes or removes the record of the first happenings, and says how many keys that adds.
+fn save_early(no: AccountNo, account: &mut Account, value: &mut Vec<u8>, put: &mut Put<'_>) -> u64 {
+    if !std::mem::take(&mut account.early.dirty) {
+        return 0;
+    }
+    value.clear();
+    let kept = account.early.pack(&mut Packer(value));
+    let was = std::mem::replace(&mut account.early.written, kept);
+    if kept || was {
+        put(&key(b'E', &[no.into()]), kept.then_some(&value[..]));
+    }
+    // Wraps around where a key goes, as the sum of live keys does.
+    u64::from(kept).wrapping_sub(u64::from(was))
+}
+
 fn save_user(
     no: AccountNo,
     user: UserNo,
@@ -478,6 +502,7 @@ fn save_user(
     if past {
         new += u64::from(!std::mem::replace(&mut facts.past_written, true));
         value.clear();
+        account.membership.pack(user, &mut Packer(value));
         account.users.pack_past(user, &mut Packer(value));
         put(&key(b'U', &[no.into(), user.into()]), Some(value));
     }
@@ -522,12 +547,17 @@ fn restored_account(
     while accounts.len() <= no as usize {
         accounts.push(None);
     }
-    let empty = || Box::new(Account::new("", Zones::DEFAULT, Day::default()));
+    let empty = || {
+        let mut account = Box::new(Account::new("", Zones::DEFAULT, Day::default()));
+        account.early = Early::ended();
+        account
+    };
     Ok(accounts[no as usize].get_or_insert_with(empty))
 }
 
 impl Account {
     fn discard_unsaved(&mut self) {
+        self.early.dirty = false;
         let unsaved = std::mem::take(&mut self.unsaved);
         for day in unsaved.days {
             if let Some(row) = self.totals.row_if_there(day) {
@@ -544,11 +574,15 @@ impl Account {
         to.uint(u64::from(self.name.value.is_some()));
         to.bytes(self.name.value.as_deref().unwrap_or("").as_bytes());
         to.int(self.name.at.0);
-        to.bytes(zones.zone(self.zone.value).name().as_bytes());
+        // The default zone is the config's, whatever that will be.
+        let zone = match self.zone.value == Zones::DEFAULT {
+            true => "",
+            false => zones.zone(self.zone.value).name(),
+        };
+        to.bytes(zone.as_bytes());
         to.int(self.zone.at.0);
         to.int(self.closed.0.into());
         self.lifecycle.pack(to);
-        self.membership.pack(to);
         to.uint(u64::from(self.totals.older_active().is_some()));
         to.int(self.totals.older_active().unwrap_or_default().0.into());
     }
@@ -561,14 +595,16 @@ impl Account {
             value: named.then(|| name.into()),
             at: Timestamp(from.int()?),
         };
-        let zone: Zone = from.text()?.parse().map_err(|_| Malformed)?;
+        let zone = match from.text()? {
+            "" => Zones::DEFAULT,
+            name => zones.number(name.parse::<Zone>().map_err(|_| Malformed)?),
+        };
         self.zone = Dated {
-            value: zones.number(zone),
+            value: zone,
             at: Timestamp(from.int()?),
         };
         self.closed = from.day()?;
         self.lifecycle = Lifecycle::unpack(&mut from)?;
-        self.membership = Membership::unpack(&mut from)?;
         let (is_active, older_active) = (from.uint()? == 1, from.day()?);
         self.totals
             .restore_older_active(is_active.then_some(older_active));
@@ -595,6 +631,8 @@ impl Pending {
         while !from.is_empty() {
             old.push(unpack_value(&mut from)?);
         }
+        // Values of another release's catalogue say nothing: the day is told again without them.
+        let told = told && old.len() == CATALOGUE.len();
         Ok(Pending {
             old: told.then_some(old),
             written: true,

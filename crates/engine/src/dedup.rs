@@ -63,7 +63,10 @@ impl Dedup {
             .table
             .find_mut(new.hash, |known| known.hash == new.hash)
         {
-            *known = new;
+            // Restored records come in no order; what is kept longest holds.
+            if new.until_s >= known.until_s {
+                *known = new;
+            }
             return;
         }
         if self.table.len() == self.table.capacity() {

@@ -16,7 +16,7 @@ pub(crate) struct Lifecycle {
     pub(crate) first_product: Option<Day>,
     /// The earliest creation.
     created: Option<(Timestamp, Day)>,
-    /// Creations and deletions in the order of time, once there was a deletion.
+    /// Creations and deletions in the order of time, two a day at most.
     turns: Vec<Turn>,
 }
 
@@ -66,9 +66,33 @@ impl Lifecycle {
     }
 
     fn turn(&mut self, turn: Turn) {
-        if let Err(place) = self.turns.binary_search(&turn) {
-            self.turns.insert(place, turn);
-        }
+        let Err(place) = self.turns.binary_search(&turn) else {
+            return;
+        };
+        self.turns.insert(place, turn);
+        // Of a day only the last turn and the last creation are ever asked for.
+        let of_day = |known: &&Turn| known.day == turn.day;
+        let last = self.turns.iter().rfind(of_day).copied();
+        let created = self
+            .turns
+            .iter()
+            .rev()
+            .filter(of_day)
+            .find(|known| !known.deleted)
+            .copied();
+        self.turns.retain(|known| {
+            known.day != turn.day || Some(*known) == last || Some(*known) == created
+        });
+    }
+
+    /// Forgets turns that a later one before `oldest` has overruled.
+    pub(crate) fn forget_before(&mut self, oldest: Day) {
+        let before = self
+            .turns
+            .iter()
+            .take_while(|turn| turn.day < oldest)
+            .count();
+        self.turns.drain(..before.saturating_sub(1));
     }
 
     /// Whether the account has a record for a day: the days of its first event and of its deletion count.
@@ -159,6 +183,21 @@ mod tests {
         assert!(!lifecycle.is_known_on(Day(21)));
         assert!(lifecycle.is_known_on(Day(22)));
         assert_eq!(lifecycle.deleted_on(), None);
+    }
+
+    #[test]
+    fn a_day_of_many_turns_is_kept_as_its_last_words() {
+        let mut lifecycle = Lifecycle::new(Day(10));
+        for at in 0..1000 {
+            lifecycle.create(Timestamp(2 * at), Day(20));
+            lifecycle.delete(Timestamp(2 * at + 1), Day(20));
+        }
+        assert_eq!(lifecycle.turns.len(), 2);
+        assert_eq!(lifecycle.deleted_on(), Some(Day(20)));
+        lifecycle.delete(Timestamp(-1), Day(15));
+        assert!(lifecycle.is_known_on(Day(20)), "created again on that day");
+        lifecycle.forget_before(Day(30));
+        assert_eq!(lifecycle.turns.len(), 1);
     }
 
     #[test]

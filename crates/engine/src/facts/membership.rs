@@ -50,9 +50,13 @@ impl Membership {
 
     fn turn(&mut self, user: UserNo, turn: Turn) {
         let turns = self.turns.entry(user).or_default();
-        if let Err(place) = turns.binary_search(&turn) {
-            turns.insert(place, turn);
-        }
+        let Err(place) = turns.binary_search(&turn) else {
+            return;
+        };
+        turns.insert(place, turn);
+        // Of a day only the last turn is ever asked for.
+        let last = turns.iter().rfind(|known| known.day == turn.day).copied();
+        turns.retain(|known| known.day != turn.day || Some(*known) == last);
     }
 
     /// Whether a user was ever removed, or signed up more than once.
@@ -82,36 +86,29 @@ impl Membership {
         }
     }
 
-    pub(crate) fn pack(&self, to: &mut Packer<'_>) {
-        to.uint(self.turns.len() as u64);
-        for (user, turns) in &self.turns {
-            to.uint(u64::from(*user));
-            to.uint(turns.len() as u64);
-            for turn in turns {
-                to.int(turn.at.0);
-                to.int(i64::from(turn.day.0));
-                to.uint(u64::from(turn.removed));
-            }
+    /// Writes the turns of one user: they are part of the user's record, so that no account's record grows
+    /// with its users.
+    pub(crate) fn pack(&self, user: UserNo, to: &mut Packer<'_>) {
+        let turns = self.turns.get(&user).map_or(&[][..], Vec::as_slice);
+        to.uint(turns.len() as u64);
+        for turn in turns {
+            to.int(turn.at.0);
+            to.int(i64::from(turn.day.0));
+            to.uint(u64::from(turn.removed));
         }
     }
 
-    pub(crate) fn unpack(from: &mut Unpacker<'_>) -> Result<Membership, Malformed> {
-        let mut membership = Membership::default();
+    pub(crate) fn unpack(
+        &mut self,
+        user: UserNo,
+        from: &mut Unpacker<'_>,
+    ) -> Result<(), Malformed> {
         for _ in 0..from.uint()? {
-            let (user, turns) = (from.u32()?, from.uint()?);
-            for _ in 0..turns {
-                let (at, day) = (Timestamp(from.int()?), from.day()?);
-                membership.turn(
-                    user,
-                    Turn {
-                        at,
-                        day,
-                        removed: from.uint()? == 1,
-                    },
-                );
-            }
+            let (at, day) = (Timestamp(from.int()?), from.day()?);
+            let removed = from.uint()? == 1;
+            self.turn(user, Turn { at, removed, day });
         }
-        Ok(membership)
+        Ok(())
     }
 }
 

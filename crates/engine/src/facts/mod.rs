@@ -3,6 +3,7 @@
 //! Facts hold no opinion: they take events in, forget what no question can reach any more, and answer
 //! questions as of a day. Each writes and reads its own binary form.
 
+pub(crate) mod early;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
 pub(crate) mod sessions;

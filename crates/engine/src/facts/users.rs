@@ -106,6 +106,22 @@ impl Users {
         &self.ids[user.id_at as usize..][..usize::from(user.id_len)]
     }
 
+    /// Keeps who the users are, and forgets what they did.
+    pub(crate) fn begin_anew(&mut self) {
+        for user in &mut self.list {
+            *user = User {
+                id_at: user.id_at,
+                id_len: user.id_len,
+                listed: user.listed,
+                past_dirty: true,
+                now_dirty: true,
+                past_written: user.past_written,
+                now_written: user.now_written,
+                ..User::unseen()
+            };
+        }
+    }
+
     /// Bytes held, for the operator.
     pub(crate) fn bytes(&self) -> usize {
         let past: usize = self.list.iter().map(|user| user.past.capacity()).sum();
@@ -143,8 +159,11 @@ impl Users {
     }
 
     /// Reads the record of a user's past.
-    pub(crate) fn unpack_past(&mut self, no: UserNo, bytes: &[u8]) -> Result<(), Malformed> {
-        let mut from = Unpacker(bytes);
+    pub(crate) fn unpack_past(
+        &mut self,
+        no: UserNo,
+        mut from: Unpacker<'_>,
+    ) -> Result<(), Malformed> {
         let id = from.bytes()?;
         let place = self.make_room(id);
         let user = self.restored(no);
@@ -242,18 +261,18 @@ impl User {
         bits
     }
 
-    /// Marks a day as active.
-    pub(crate) fn set_active(&mut self, day: Day) {
+    /// Marks a day as active. Says whether it was not before; `None` for a day whose bit is gone.
+    pub(crate) fn set_active(&mut self, day: Day) -> Option<bool> {
         let ahead = day.since(self.newest);
         if ahead > 0 {
             self.bits = self.bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
             self.newest = day;
         }
-        let bit = 1u128
-            .checked_shl(self.newest.since(day).unsigned_abs())
-            .unwrap_or(0);
+        let bit = 1u128.checked_shl(self.newest.since(day).unsigned_abs())?;
+        let new = self.bits & bit == 0;
         self.bits |= bit;
-        self.past_dirty = true;
+        self.past_dirty |= new;
+        Some(new)
     }
 
     /// Counts events of a day and says how many qualifying ones the day has now.
@@ -661,7 +680,7 @@ mod tests {
             users.get(no).pack_now(&mut Packer(&mut now));
             let mut back = Users::default();
             back.restored(no).unpack_now(&now).unwrap();
-            back.unpack_past(no, &past).unwrap();
+            back.unpack_past(no, Unpacker(&past)).unwrap();
             back.index_all().unwrap();
             back.get_mut(no).restored();
             let mut expected = users.get(no).clone();
