@@ -107,12 +107,6 @@ impl Plan {
 }
 
 impl Logic {
-    /// The newest event time that the shard's values count.
-    #[must_use]
-    pub fn now(&self) -> Timestamp {
-        self.engine.stream_time()
-    }
-
     /// How much the shard holds.
     #[must_use]
     pub fn size(&self) -> Size {
@@ -162,10 +156,12 @@ impl Logic {
         if self.plan.check_partition && !self.engine.knows(&event.account) {
             self.check_routing(record, event)?;
         }
-        let arrival = record
-            .arrival
-            .or(event.received_at)
-            .unwrap_or(self.replayed_at);
+        let arrival = match (record.arrival, event.received_at) {
+            (Some(arrival), _) => arrival,
+            // Nothing was received after it was replayed, whatever a clock said.
+            (None, Some(received_at)) => received_at.min(self.replayed_at),
+            (None, None) => self.replayed_at,
+        };
         let source = usize::from(record.source.0);
         match self.engine.apply(source, arrival, event, &mut self.said) {
             Verdict::Applied { late } => {
@@ -310,6 +306,10 @@ impl Shard for Logic {
 
     fn stream_time(&self, source: SourceNo) -> Timestamp {
         self.engine.source_time(usize::from(source.0))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.engine.stream_time()
     }
 
     fn work(&mut self) -> bool {

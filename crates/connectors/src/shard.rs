@@ -105,6 +105,9 @@ pub trait Shard: Send {
     /// The highest time seen of an input; the next record comes from the input with the lowest.
     fn stream_time(&self, source: SourceNo) -> Timestamp;
 
+    /// The shard's own stream time, which ticks move too; the beginning of time before the first record.
+    fn now(&self) -> Timestamp;
+
     /// Does one bounded step of what time alone made due, and says whether there is more.
     fn work(&mut self) -> bool;
 

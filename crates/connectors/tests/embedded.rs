@@ -152,6 +152,10 @@ impl Shard for Toy {
         self.times.get(&source).copied().unwrap_or(Timestamp::MIN)
     }
 
+    fn now(&self) -> Timestamp {
+        self.times.values().copied().max().unwrap_or(Timestamp::MIN)
+    }
+
     fn work(&mut self) -> bool {
         false
     }

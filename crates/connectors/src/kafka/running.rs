@@ -291,18 +291,11 @@ impl Running {
     }
 
     fn tick(&mut self, to: Timestamp) {
-        let newest = self.stream_time();
-        if newest < to && to.0 - newest.0 < TICK_AT_MOST_MS {
-            self.logic.tick(to);
-        }
-    }
-
-    fn stream_time(&self) -> Timestamp {
-        let times = self
-            .sources
-            .iter()
-            .map(|source| self.logic.stream_time(source.no));
-        times.max().unwrap_or(Timestamp::MIN)
+        tick(
+            self.logic.as_mut(),
+            self.sources.iter().map(|source| source.no),
+            to,
+        );
     }
 
     fn work(&mut self, suspects: &mut Suspects) -> bool {
@@ -429,6 +422,94 @@ fn rank(shared: &Shared, no: SourceNo) -> usize {
         .count()
 }
 
+/// Moves time, unless the shard is so far behind that records alone may. How far it is counts from where the
+/// tick before has moved it, or days without records would stop time for good.
+fn tick(logic: &mut dyn Shard, sources: impl Iterator<Item = SourceNo>, to: Timestamp) {
+    let newest = sources
+        .map(|source| logic.stream_time(source))
+        .fold(logic.now(), Timestamp::max);
+    if newest < to && to.0.saturating_sub(newest.0) < TICK_AT_MOST_MS {
+        logic.tick(to);
+    }
+}
+
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{InputRecord, RestoreError};
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    /// A shard whose only record came at 0, and that follows ticks as the engine does.
+    struct Silent {
+        now: Timestamp,
+    }
+
+    impl Shard for Silent {
+        fn restore(&mut self, _: &[u8], _: Option<&[u8]>) -> Result<(), RestoreError> {
+            Ok(())
+        }
+
+        fn restored(&mut self) -> Result<(), RestoreError> {
+            Ok(())
+        }
+
+        fn live_keys(&self) -> u64 {
+            0
+        }
+
+        fn settings_hash(&self) -> u64 {
+            0
+        }
+
+        fn apply(&mut self, _: &InputRecord<'_>) {}
+
+        fn give_up(&mut self, _: &InputRecord<'_>, _: &str) {}
+
+        fn set_idle(&mut self, _: SourceNo, _: bool) {}
+
+        fn tick(&mut self, to: Timestamp) {
+            self.now = self.now.max(to);
+        }
+
+        fn stream_time(&self, _: SourceNo) -> Timestamp {
+            Timestamp(0)
+        }
+
+        fn now(&self) -> Timestamp {
+            self.now
+        }
+
+        fn work(&mut self) -> bool {
+            false
+        }
+
+        fn close(&mut self, _: Closing, _: &mut Slice) {}
+    }
+
+    fn ticked(shard: &mut Silent, hour: i64) -> i64 {
+        tick(shard, [SourceNo(0)].into_iter(), Timestamp(hour * HOUR_MS));
+        shard.now.0 / HOUR_MS
+    }
+
+    #[test]
+    fn ticks_go_on_however_many_days_no_record_has_come() {
+        let mut shard = Silent { now: Timestamp(0) };
+        for hour in 1..=24 * 10 {
+            assert_eq!(ticked(&mut shard, hour), hour);
+        }
+    }
+
+    #[test]
+    fn a_shard_that_is_two_days_behind_is_moved_by_records_alone() {
+        let mut shard = Silent { now: Timestamp(0) };
+        assert_eq!(ticked(&mut shard, 48), 0);
+        assert_eq!(ticked(&mut shard, 47), 47);
+        shard.now = Timestamp::MIN;
+        assert_eq!(ticked(&mut shard, 1), 1, "from what its sources say");
+    }
 }
