@@ -73,8 +73,9 @@ pub struct Demo {
     /// Another number is another company
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How many days of its past are read first, as fast as it goes: trends need about three weeks
-    #[arg(long, value_name = "DAYS", default_value_t = 21, value_parser = clap::value_parser!(u32).range(0..=3650))]
+    /// How many days of its past are read first, as fast as it goes: trends need three weeks, and after
+    /// 22 days a Monday begins
+    #[arg(long, value_name = "DAYS", default_value_t = 22, value_parser = clap::value_parser!(u32).range(0..=3650))]
     pub history: u32,
     /// How many accounts the company has
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]

@@ -58,9 +58,12 @@ impl Report<'_> {
     /// For people: some stories and what was seen of them, then the verdict.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec!["What the company knows, and what Mainstay saw:".to_owned()];
-        lines.extend(self.told_stories());
-        lines.push(String::new());
+        let mut lines = self.told_stories();
+        if !lines.is_empty() {
+            let head = "What the company knows, and what Mainstay saw:";
+            lines.insert(0, head.to_owned());
+            lines.push(String::new());
+        }
         lines.push(format!(
             "{} events of {:.1} days, {} a second, from {} accounts with {} users",
             number(self.ended.fed),
