@@ -1,7 +1,7 @@
 //! `mainstay replay`: the same core over files, without a broker.
 //!
-//! Files take the place of partitions: the next record comes from the source with the lowest stream time,
-//! so product and billing history stay together. At the end of input the watermark runs on until the day of
+//! Files take the place of partitions: the next record comes from the source whose next record happened
+//! first, so product and billing history stay together. At the end of input the watermark runs on until the day of
 //! the last event is closed for every account. With several shards records go where Kafka would send them,
 //! and what is final does not change.
 
@@ -93,17 +93,23 @@ impl Replay {
             summary: Summary::default(),
             progress: Progress::default(),
         };
-        let mut line = Vec::new();
+        for source in 0..running.open.len() {
+            running.look_ahead(source)?;
+        }
         let mut since_slice = 0;
         while let Some(source) = running.next_source() {
-            if !running.read(source, &mut line)? {
-                continue;
-            }
+            running.apply(source);
+            running.look_ahead(source)?;
             since_slice += 1;
-            if since_slice == SLICE_RECORDS {
-                since_slice = 0;
-                running.close_slices(write)?;
-                progress(&running.progress);
+            // Closing the days of a long silence says much at once: it goes out in pieces.
+            let mut more = true;
+            while more || since_slice >= SLICE_RECORDS {
+                more = running.work();
+                if more || since_slice >= SLICE_RECORDS {
+                    since_slice = 0;
+                    running.close_slices(write)?;
+                    progress(&running.progress);
+                }
             }
         }
         running.end(write)
@@ -119,6 +125,8 @@ impl Replay {
             Ok(Open {
                 lines,
                 waiting,
+                next: None,
+                line: Vec::new(),
                 time: Timestamp::MIN,
             })
         };
@@ -151,64 +159,87 @@ struct Open {
     /// The file that is being read; `None` at the end of the last one.
     lines: Option<Lines>,
     waiting: VecDeque<PathBuf>,
+    /// The number of the line that is read and not applied yet, and when it happened.
+    next: Option<(i64, Timestamp)>,
+    line: Vec<u8>,
+    /// The stream time of the source.
     time: Timestamp,
 }
 
+/// So many bytes that a shard has said make a slice of their own.
+const SLICE_BYTES: usize = 8 << 20;
+
 impl Running<'_> {
-    /// The source with the lowest stream time, the first of them by name.
+    /// The source whose next record happened first, the first of them by name. What cannot be read is
+    /// taken to have happened when the record before it did.
     fn next_source(&self) -> Option<usize> {
-        let open = self
-            .open
-            .iter()
-            .enumerate()
-            .filter(|(_, open)| open.lines.is_some());
-        open.min_by_key(|(place, open)| (open.time, *place))
-            .map(|(place, _)| place)
+        let next = self.open.iter().enumerate();
+        let next = next.filter_map(|(place, open)| Some((open.next?.1, place)));
+        next.min().map(|(_, place)| place)
     }
 
-    /// Reads a record of a source and applies it. False at the end of one of its files.
-    fn read(&mut self, source: usize, line: &mut Vec<u8>) -> Result<bool, FileError> {
+    /// Reads the next record of a source without applying it.
+    fn look_ahead(&mut self, source: usize) -> Result<(), FileError> {
+        let several = self.open.len() > 1;
         let open = &mut self.open[source];
-        let Some(lines) = &mut open.lines else {
-            return Ok(false);
-        };
-        let before = lines.bytes_read();
-        let Some(read) = lines.next(line)? else {
-            open.lines = open
-                .waiting
-                .pop_front()
-                .map(|path| Lines::open(&path))
-                .transpose()?;
-            if open.lines.is_none() {
-                let number = SourceNo(source as u16);
-                self.shards
-                    .iter_mut()
-                    .for_each(|shard| shard.set_idle(number, true));
+        open.next = None;
+        while let Some(lines) = &mut open.lines {
+            let before = lines.bytes_read();
+            if let Some(read) = lines.next(&mut open.line)? {
+                let number = read.number;
+                self.progress.bytes += lines.bytes_read() - before;
+                self.progress.records += 1;
+                let happened = several
+                    .then(|| self.replay.time_of(source, &open.line))
+                    .flatten();
+                open.next = Some((number, happened.unwrap_or(open.time)));
+                return Ok(());
             }
-            return Ok(false);
+            let next = open.waiting.pop_front();
+            open.lines = next.map(|path| Lines::open(&path)).transpose()?;
+        }
+        let number = SourceNo(source as u16);
+        self.shards
+            .iter_mut()
+            .for_each(|shard| shard.set_idle(number, true));
+        Ok(())
+    }
+
+    /// Applies the record of a source that was read.
+    fn apply(&mut self, source: usize) {
+        let open = &mut self.open[source];
+        let (Some((number, _)), Some(lines)) = (open.next, &open.lines) else {
+            return;
         };
-        let number = read.number;
-        self.progress.bytes += lines.bytes_read() - before;
-        self.progress.records += 1;
         let shard = match self.shards.len() {
             1 => 0,
-            shards => self.replay.route(source, line, shards as u32),
+            shards => self.replay.route(source, &open.line, shards as u32),
         };
         let shard = &mut self.shards[shard as usize];
+        let source = SourceNo(source as u16);
         shard.apply(&InputRecord {
-            source: SourceNo(source as u16),
+            source,
             topic: lines.name(),
             partition: 0,
             offset: number,
             arrival: None,
             key: None,
-            value: Some(line),
+            value: Some(&open.line),
             headers: &NoHeaders,
         });
-        let time = shard.stream_time(SourceNo(source as u16));
-        open.time = open.time.max(time);
-        while shard.work() {}
-        Ok(true)
+        open.time = open.time.max(shard.stream_time(source));
+    }
+
+    /// Does what time made due. True when so much was said that it should go out before there is more.
+    fn work(&mut self) -> bool {
+        self.shards.iter_mut().any(|shard| {
+            while shard.work() {
+                if shard.pending_bytes() > SLICE_BYTES {
+                    return true;
+                }
+            }
+            false
+        })
     }
 
     fn close_slices(
@@ -272,6 +303,15 @@ impl Running<'_> {
 }
 
 impl Replay {
+    /// When the first event of a record happened, if it can be read.
+    fn time_of(&self, source: usize, line: &[u8]) -> Option<Timestamp> {
+        let (_, format) = &self.plan.sources[source];
+        let mut time = None;
+        let mut each = |event: Event<'_>| time = time.or(Some(event.time));
+        _ = Format::decode(*format, line, &self.plan.limits, &mut each);
+        time
+    }
+
     /// The shard that Kafka would send a record to; what cannot be read goes to the first.
     fn route(&self, source: usize, line: &[u8], shards: u32) -> u32 {
         let (_, format) = &self.plan.sources[source];
