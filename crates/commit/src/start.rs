@@ -119,8 +119,8 @@ pub enum Notice {
 pub enum Refused {
     /// The group and the state disagree.
     #[error(
-        "shard {shard}, {topic}: {group}, but {state}; go on from the state with `mainstay reset \
-         --offsets-from-state`, or without it with `mainstay reset --drop-state --to …`"
+        "shard {shard}, {topic}: {group}, but {state}; {mend}",
+        mend = state.mend()
     )]
     Disagree {
         /// The shard.
@@ -134,8 +134,9 @@ pub enum Refused {
     },
     /// The inputs have another number of partitions.
     #[error(
-        "shard {shard}: the state was made with {before} shards, the inputs have {now} partitions; copy \
-         it with `mainstay reshard --to {now}`"
+        "shard {shard}: the state was made with {before} shards, the inputs have {now} partitions: their \
+         keys hash elsewhere now; begin again under another `kafka.application` (and \
+         `output.prefix`, if it is set)"
     )]
     Resharded {
         /// The shard.
@@ -213,6 +214,22 @@ pub enum Said {
     /// The changelog: nothing.
     #[error("the changelog is empty")]
     NoState,
+}
+
+impl Said {
+    /// What the operator can do where the state says this and the group disagrees. A state that is gone, or
+    /// that does not know the source, has no offset to go on from.
+    fn mend(&self) -> &'static str {
+        match self {
+            Said::State { .. } | Said::Group { .. } | Said::Person { .. } => {
+                "go on from the state with `mainstay reset --offsets-from-state`, or without it with \
+                 `mainstay reset --drop-state --to …`"
+            }
+            Said::Stranger(_) | Said::NoState => {
+                "begin again with `mainstay reset --drop-state --to …`"
+            }
+        }
+    }
 }
 
 /// Decides where each source begins.

@@ -165,15 +165,25 @@ fn an_offset_moved_under_our_metadata_is_refused() {
 }
 
 #[test]
-fn a_changelog_that_is_gone_is_refused_and_both_sides_and_the_mends_are_named() {
+fn a_changelog_that_is_gone_is_refused_and_both_sides_and_the_one_mend_are_named() {
     let text = STATE.to_string();
     let refused = decided(None, &[source("in", Some((50, &text)))]).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "shard 3, in: the group's offset is 50 of commit 00000000000000000000000000000007:2.9, but \
-         the changelog is empty; go on from the state with `mainstay reset --offsets-from-state`, or \
-         without it with `mainstay reset --drop-state --to …`"
+         the changelog is empty; begin again with `mainstay reset --drop-state --to …`"
     );
+}
+
+#[test]
+fn a_state_that_is_there_may_be_gone_on_from_or_dropped() {
+    let refused = with_state(40, "moved by ops").unwrap_err().to_string();
+    for mend in [
+        "`mainstay reset --offsets-from-state`",
+        "`mainstay reset --drop-state --to …`",
+    ] {
+        assert!(refused.contains(mend), "{refused}");
+    }
 }
 
 #[test]
@@ -233,6 +243,8 @@ fn another_number_of_partitions_is_refused() {
             ..
         })
     ));
+    let told = refused.unwrap_err().to_string();
+    assert!(!told.contains("reshard"), "{told}");
 }
 
 #[test]

@@ -49,8 +49,8 @@ pub(super) struct Ready {
 pub enum Fault {
     /// An input's partitions changed: its keys are elsewhere now.
     #[error(
-        "`{topic}` had {before} partitions and now has {now}: its keys hash elsewhere now; copy the state \
-         with `mainstay reshard --to {now}`"
+        "`{topic}` had {before} partitions and now has {now}: its keys hash elsewhere now; begin again \
+         under another `kafka.application` (and `output.prefix`, if it is set)"
     )]
     Repartitioned {
         /// The input.

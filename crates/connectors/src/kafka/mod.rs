@@ -47,7 +47,7 @@ pub use mainstay_commit::start::OnDataLoss;
 pub use observer::{Committed, Lag, NoObserver, Observer, Told};
 pub use partitioner::partition_of;
 pub use reset::{Moved, drop_state, offsets_from_state};
-pub use restore::{MakeShard, Refusal};
+pub use restore::{MakeShard, Refusal, Unusable};
 pub use runtime::{Runtime, Stop};
 pub use scan::CommandError;
 pub use settings::{KafkaSettings, RuntimeSettings, SourceSettings, StartAt, refused_option};

@@ -37,16 +37,34 @@ pub type MakeShard = dyn Fn(ShardNo, u32) -> Box<dyn Shard> + Send + Sync;
 /// Why a shard's state is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// The changelog is not what a sound shard leaves behind.
+    /// The changelog cannot be used.
+    #[error("`{topic}`/{shard}: {why}; begin again with `mainstay reset --drop-state --to …`")]
+    Changelog {
+        /// Its topic.
+        topic: String,
+        /// Its partition.
+        shard: ShardNo,
+        /// What is wrong with it.
+        why: Unusable,
+    },
+    /// State, group and inputs do not agree.
     #[error(transparent)]
-    Changelog(#[from] mainstay_commit::Refusal),
+    Start(Refused),
+}
+
+/// What is wrong with a changelog.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// It is not what a sound shard leaves behind.
+    #[error(transparent)]
+    Unsound(#[from] mainstay_commit::Refusal),
     /// The logic cannot read a record.
     #[error(transparent)]
     Logic(#[from] RestoreError),
-    /// A record of the changelog without a key.
+    /// A record without a key.
     #[error("changelog record at offset {0} has no key: a stranger wrote it")]
     NoKey(i64),
-    /// The client cannot read the changelog.
+    /// The client cannot read it.
     #[error("the changelog cannot be read at offset {at}: {why}")]
     Unreadable {
         /// Where.
@@ -54,15 +72,14 @@ pub enum Refusal {
         /// What the client says.
         why: String,
     },
-    /// State, group and inputs do not agree.
-    #[error(transparent)]
-    Start(#[from] Refused),
 }
 
 /// Why a restore ended without a state.
 enum Failed {
-    /// The state is not to be used.
-    Refused(Box<Refusal>),
+    /// The changelog is not to be used.
+    Unusable(Unusable),
+    /// Reading must not begin.
+    Refused(Refused),
     /// The broker did not answer; it will.
     Broker(KafkaError),
     /// Nobody wants it any more.
@@ -75,9 +92,15 @@ impl From<KafkaError> for Failed {
     }
 }
 
-impl<E: Into<Refusal>> From<E> for Failed {
+impl From<Refused> for Failed {
+    fn from(why: Refused) -> Failed {
+        Failed::Refused(why)
+    }
+}
+
+impl<E: Into<Unusable>> From<E> for Failed {
     fn from(error: E) -> Failed {
-        Failed::Refused(Box::new(error.into()))
+        Failed::Unusable(error.into())
     }
 }
 
@@ -161,7 +184,13 @@ impl Restorer {
                         ready,
                     });
                 }
+                Ok(Err(Failed::Unusable(why))) => {
+                    let topic = self.kafka.topic(Topic::Changelog);
+                    let why = Box::new(Refusal::Changelog { topic, shard, why });
+                    return Some(Event::Refused { shard, lease, why });
+                }
                 Ok(Err(Failed::Refused(why))) => {
+                    let why = Box::new(Refusal::Start(why));
                     return Some(Event::Refused { shard, lease, why });
                 }
                 Ok(Err(Failed::Cancelled)) => return None,
@@ -312,7 +341,7 @@ impl Log {
         let consumer = Arc::new(client::restorer(kafka)?);
         let queue = PartitionQueue::open(&consumer, topic, *partition, BATCH).map_err(|error| {
             let why = error.to_string();
-            Failed::from(Refusal::Unreadable { at, why })
+            Failed::from(Unusable::Unreadable { at, why })
         })?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, *partition, Offset::Offset(at))?;
@@ -337,7 +366,7 @@ impl Log {
                 Delivered::Record(record) if record.offset() >= bound => self.at = bound,
                 Delivered::Record(record) => {
                     let offset = record.offset();
-                    let key = record.key().ok_or(Refusal::NoKey(offset))?;
+                    let key = record.key().ok_or(Unusable::NoKey(offset))?;
                     if let Some(handed) = restoring.feed(offset, key, record.value())? {
                         logic.restore(handed.key, handed.payload)?;
                     }
@@ -361,8 +390,36 @@ fn unread(code: RDKafkaErrorCode, why: String, at: i64) -> Failed {
             | RDKafkaErrorCode::BadCompression
     );
     if damaged {
-        Refusal::Unreadable { at, why }.into()
+        Unusable::Unreadable { at, why }.into()
     } else {
         Failed::Broker(KafkaError::MessageConsumption(code))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changelog_that_cannot_be_used_is_refused_with_its_partition_and_its_mend() {
+        let unusable = [
+            mainstay_commit::Refusal::NoEnd { last: 7 }.into(),
+            Unusable::NoKey(7),
+            RestoreError {
+                key: "01".to_owned(),
+                why: "cut short".to_owned(),
+            }
+            .into(),
+        ];
+        for why in unusable {
+            let topic = "mainstay.changelog".to_owned();
+            let shard = ShardNo(3);
+            let told = Refusal::Changelog { topic, shard, why }.to_string();
+            assert!(told.starts_with("`mainstay.changelog`/3: "), "{told}");
+            assert!(
+                told.ends_with("`mainstay reset --drop-state --to …`"),
+                "{told}"
+            );
+        }
     }
 }

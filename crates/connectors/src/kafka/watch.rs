@@ -153,7 +153,8 @@ impl Watch {
         }
         let text = format!(
             "no progress for {} s though there is something to read: {}; the consumer is made anew; if it \
-             happens again at the same offset, that record cannot be read: see `mainstay skip`",
+             happens again at the same offset, that record cannot be read: delete it with \
+             `kafka-delete-records.sh` and go on with `on_data_loss` set to `continue`",
             self.stall.as_secs(),
             stalled.join(", ")
         );
