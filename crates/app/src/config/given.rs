@@ -1,8 +1,8 @@
 //! What a config is made from: a file, variables of the environment, arguments of the command line.
 //!
 //! Later ones replace earlier ones: the file, then `MAINSTAY__SECTION__KEY`, then `--set`. Only when all
-//! is in one tree are `${env:NAME}` and `${file:PATH}` filled in, in text values alone: what a variable
-//! holds is never taken for syntax, and is never shown.
+//! is in one tree are `${env:NAME}` and `${file:PATH}` filled in, in text values alone: what they bring in
+//! is never taken for syntax, and is never shown.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ impl Given {
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) => {
-                report.broken(&Place::Nowhere, "", format!("cannot be read: {error}"));
+                report.unread(&Place::Nowhere, format!("cannot be read: {error}"));
                 return Table::default();
             }
         };
@@ -83,7 +83,7 @@ impl Given {
             Some(_) | None => from_toml(&text),
         };
         for error in errors {
-            report.broken(&error.at, "", error.message);
+            report.unread(&error.at, error.message);
         }
         table
     }
@@ -97,16 +97,23 @@ impl Given {
     fn fill_node(&self, node: &mut Node, path: &str, report: &mut Report) {
         match &mut node.value {
             Value::Text(text) => match self.fill(&text.written) {
-                Ok(value) => text.value = value,
+                Ok(value) => {
+                    text.value = value;
+                    if let Some(Ok(items)) = &mut text.list {
+                        self.fill_items(items, path, report);
+                    }
+                }
                 Err(why) => report.broken(&node.at, path, why),
             },
-            Value::List(items) => {
-                for (no, item) in items.iter_mut().enumerate() {
-                    self.fill_node(item, &format!("{path}[{no}]"), report);
-                }
-            }
+            Value::List(items) => self.fill_items(items, path, report),
             Value::Table(table) => self.fill_table(table, &format!("{path}."), report),
             Value::Nothing | Value::Bool(_) | Value::Whole(_) | Value::Fraction(_) => {}
+        }
+    }
+
+    fn fill_items(&self, items: &mut [Node], path: &str, report: &mut Report) {
+        for (no, item) in items.iter_mut().enumerate() {
+            self.fill_node(item, &format!("{path}[{no}]"), report);
         }
     }
 
@@ -189,7 +196,7 @@ fn put(table: &mut Table, path: &str, value: &str, place: &Place) {
     }
     let node = Node {
         at: place.clone(),
-        value: Value::Text(Text::new(value)),
+        value: Value::Text(Text::alone(value, place)),
     };
     let key_at = place.clone();
     table.0.insert(key.to_owned(), Entry { key_at, node });

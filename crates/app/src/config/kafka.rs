@@ -7,7 +7,7 @@ use mainstay_connectors::kafka::refused_option;
 use super::mistake::Report;
 use super::section::section;
 use super::setting::{Secret, Setting, Shown, TopicName, choice, read_texts};
-use super::tree::{Node, Value};
+use super::tree::{Node, Text, Value};
 
 section! {
     /// The brokers, and who this application is to them.
@@ -85,7 +85,9 @@ impl Brokers {
 impl Setting for Brokers {
     fn read(node: &Node, key: &str, report: &mut Report) -> Option<Brokers> {
         let expected = "a list of `host:port`";
-        let parts = if let Some(text) = node.value.text() {
+        // A text that is no list may begin with `[` all the same: an address of IPv6 does.
+        let address = |text: &&Text| !matches!(text.list, Some(Ok(_)));
+        let parts = if let Some(text) = node.value.text().filter(address) {
             Brokers::of(&text.value).0
         } else {
             let items = read_texts(node, key, report, expected)?;

@@ -107,10 +107,17 @@ impl Mistake {
 #[derive(Debug, Default)]
 pub(super) struct Report {
     list: Vec<Mistake>,
+    is_in_part: bool,
 }
 
 impl Report {
-    /// Text that is no TOML, no YAML, no `section.key=value`; a variable that is not there.
+    /// A file, or some of it, that could not be read: what is not known is not called missing then.
+    pub(super) fn unread(&mut self, at: &Place, message: impl Into<String>) {
+        self.is_in_part = true;
+        self.push(at, "", message.into(), None);
+    }
+
+    /// Text that is no `section.key=value`; a variable that is not there; an option that may not be set.
     pub(super) fn broken(&mut self, at: &Place, key: &str, message: impl Into<String>) {
         self.push(at, key, message.into(), None);
     }
@@ -135,6 +142,9 @@ impl Report {
 
     /// A key that has to be there.
     pub(super) fn missing(&mut self, key: &str, expected: &str) {
+        if self.is_in_part {
+            return;
+        }
         self.push(
             &Place::Nowhere,
             key,

@@ -225,7 +225,8 @@ const REFERENCE_HEAD: &str = "\
 #
 # The same in YAML is read from a file that ends in .yaml or .yml. A variable of the environment
 # MAINSTAY__SECTION__KEY replaces a key of the file (MAINSTAY__KAFKA__CLIENT__SASL_PASSWORD is
-# `kafka.client.sasl.password`), and `--set section.key=value` replaces both.
+# `kafka.client.sasl.password`), and `--set section.key=value` replaces both. In these two a list is
+# written `a,b` or as in TOML, `['a', 'b']`.
 #
 # In texts, ${env:NAME} is what a variable of the environment holds, ${file:PATH} what a file holds (a
 # relative path begins at this file's directory); neither is ever printed. A plain ${ is written $${.

@@ -284,7 +284,8 @@ impl Setting for PathBuf {
     }
 }
 
-/// Reads a list, one text after the other; where all is text, parts are divided by commas.
+/// Reads a list, one text after the other; where all is text, it is a list of TOML if it begins with `[`,
+/// and otherwise parts are divided by commas.
 pub(super) fn read_texts(
     node: &Node,
     key: &str,
@@ -298,6 +299,15 @@ pub(super) fn read_texts(
         report.unfit(&node.at, key, &node.value, expected, None);
         return None;
     };
+    match &text.list {
+        Some(Ok(items)) => return Some(items.clone()),
+        Some(Err(why)) => {
+            let expected = format!("{expected} as TOML has it, like `[\"a\", \"b\"]`: {why}");
+            report.unfit(&node.at, key, &node.value, &expected, None);
+            return None;
+        }
+        None => {}
+    }
     let parts = text.value.split(',').map(str::trim);
     let parts = parts.filter(|part| !part.is_empty()).map(|part| Node {
         at: node.at.clone(),

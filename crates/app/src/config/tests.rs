@@ -1,6 +1,6 @@
 //! What a config says, and what is said of a wrong one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::*;
@@ -145,6 +145,73 @@ fn arguments_replace_variables_and_these_replace_the_file() {
 }
 
 #[test]
+fn a_list_in_a_variable_or_an_argument_is_one_of_toml_or_has_commas() {
+    let environment = [
+        (
+            "MAINSTAY__KEY_ACTIONS",
+            r#"["report, sent", '${env:NAME}']"#,
+        ),
+        ("NAME", r#"a"],"b"#),
+    ];
+    let set = [
+        r#"active.ignore= ["heartbeat"]"#,
+        "active.events=a, b",
+        r#"output.metrics=["dau"]"#,
+        r#"kafka.brokers=["a:1", "b:2"]"#,
+    ];
+    let config = load(MINIMAL, "toml", &environment, &set).unwrap();
+    let names = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        names(&config.key_actions.0),
+        [r#"a"],"b"#, "report, sent"],
+        "what a variable brings in is no syntax"
+    );
+    assert_eq!(names(&config.active.ignore), ["heartbeat"]);
+    assert_eq!(names(&config.active.events), ["a", "b"]);
+    assert_eq!(config.output.metrics, ChosenMetrics::Only(vec!["dau"]));
+    assert_eq!(config.kafka.brokers.joined(), "a:1,b:2");
+    let config = load(MINIMAL, "toml", &[], &["key_actions=[]"]).unwrap();
+    assert!(config.key_actions.0.is_empty());
+}
+
+#[test]
+fn a_malformed_list_is_a_mistake_with_the_path_of_its_key() {
+    let environment = [("MAINSTAY__KEY_ACTIONS", r#"["sent""#)];
+    let set = [
+        r#"active.ignore=["heartbeat"] and more"#,
+        "active.events=[a]",
+        r#"output.metrics=["dau", 5]"#,
+        r#"kafka.brokers=["a:1""#,
+    ];
+    let said = load(MINIMAL, "toml", &environment, &set)
+        .unwrap_err()
+        .to_string();
+    for line in [
+        "MAINSTAY__KEY_ACTIONS: `key_actions`: found \"[\\\"sent\\\"\", expected a list of names as TOML has it",
+        "--set active.ignore: `active.ignore`: found",
+        "--set active.events: `active.events`: found \"[a]\", expected a list of names as TOML has it",
+        "--set output.metrics: `output.metrics`: found 5, expected the id of a metric",
+        "--set kafka.brokers: `kafka.brokers`: found",
+    ] {
+        assert!(said.contains(line), "{line}\nis not in\n{said}");
+    }
+    assert!(said.starts_with("5 mistakes"), "{said}");
+}
+
+#[test]
+fn an_address_or_a_secret_that_begins_with_a_bracket_is_no_list() {
+    let set = [
+        "kafka.brokers=[::1]:9092",
+        "http.listen=[::1]:9464",
+        "kafka.client.sasl.password=[hunter2",
+    ];
+    let config = load(MINIMAL, "toml", &[], &set).unwrap();
+    assert_eq!(config.kafka.brokers.joined(), "[::1]:9092");
+    assert_eq!(config.http.listen.to_string(), "[::1]:9464");
+    assert_eq!(config.kafka.client["sasl.password"].reveal(), "[hunter2");
+}
+
+#[test]
 fn mistakes_in_variables_and_arguments_name_them() {
     let environment = [
         ("MAINSTAY__TIME__LATENES", "3h"),
@@ -209,15 +276,25 @@ fn what_a_file_holds_is_filled_in_without_its_last_line_end() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_a_mistake_with_its_name() {
+fn a_file_that_is_not_there_is_the_only_mistake_and_nothing_is_missing_besides() {
     let given = Given {
         file: Some(PathBuf::from("/nowhere/m.toml")),
         ..Given::default()
     };
-    let said = Config::load(&given, Needs::Nothing)
+    let said = Config::load(&given, Needs::Pipeline)
         .unwrap_err()
         .to_string();
-    assert!(said.contains("/nowhere/m.toml: cannot be read"), "{said}");
+    let only = "1 mistake in the config\n  /nowhere/m.toml: cannot be read";
+    assert!(said.starts_with(only), "{said}");
+    assert_eq!(said.lines().count(), 2, "{said}");
+}
+
+#[test]
+fn what_a_syntax_error_hides_is_not_called_missing() {
+    for (text, extension) in [("[kafka]\nbrokers = \n", "toml"), ("kafka: [\n", "yaml")] {
+        let said = mistakes(text, extension);
+        assert!(!said.contains("is missing"), "{said}");
+    }
 }
 
 #[test]

@@ -98,6 +98,8 @@ pub(super) struct Text {
     pub(super) value: String,
     /// The text as it was written. What a variable held is never shown.
     pub(super) written: String,
+    /// What it is as a list, where only text can be written and it begins with `[`.
+    pub(super) list: Option<Result<Vec<Node>, String>>,
 }
 
 impl Text {
@@ -106,6 +108,17 @@ impl Text {
         Text {
             value: written.clone(),
             written,
+            list: None,
+        }
+    }
+
+    /// A text at a place where nothing else can be written. Whether `[` begins a list or an address of
+    /// IPv6 is known to the reader alone, so it is handed both.
+    pub(super) fn alone(written: &str, at: &Place) -> Text {
+        let is_list = written.trim_start().starts_with('[');
+        Text {
+            list: is_list.then(|| toml_list(written.trim(), at)),
+            ..Text::new(written)
         }
     }
 }
@@ -223,6 +236,17 @@ fn toml_node(value: &DeValue<'_>, at: Place, lines: &Lines<'_>) -> Node {
         DeValue::Table(table) => Value::Table(toml_table(table, lines)),
     };
     Node { at, value }
+}
+
+/// Reads a list as TOML has it, all of whose items stand at one place; or says why it is none.
+fn toml_list(text: &str, at: &Place) -> Result<Vec<Node>, String> {
+    let value = DeValue::parse(text).map_err(|error| error.message().replace('\n', ", "))?;
+    let DeValue::Array(items) = value.get_ref() else {
+        return Err("no list".to_owned());
+    };
+    let lines = Lines::of(text);
+    let node = |item: &toml::Spanned<DeValue<'_>>| toml_node(item.get_ref(), at.clone(), &lines);
+    Ok(items.iter().map(node).collect())
 }
 
 /// Turns an offset in bytes into a line and a column.
