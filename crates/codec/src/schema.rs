@@ -41,7 +41,8 @@ pub fn schemas(infos: &[&Info]) -> Vec<Schema> {
         (
             "account-daily",
             false,
-            "Final values of an account for a closed day; the key is a JSON list of account and date.",
+            "Final values of an account for a closed day, or without any, that the account turned out not \
+             to be there on that day; the key is a JSON list of account and date, the last revision holds.",
             account_daily(infos),
         ),
         (
@@ -138,7 +139,29 @@ fn account_daily(infos: &[&Info]) -> Value {
     let mut old = metrics(infos, false);
     old["description"] = json!("On a correction: the old values of what changed.");
     schema["properties"]["corrects"] = old;
+    // Where no metrics are chosen, no values say nothing.
+    if !infos.is_empty() {
+        allow_withdrawal(&mut schema);
+    }
     schema
+}
+
+/// Lets a record of a day have no metrics at all, which only a correction may.
+fn allow_withdrawal(schema: &mut Value) {
+    let none = json!({ "maxProperties": 0 });
+    let metrics = &mut schema["properties"]["metrics"];
+    let all = json!({ "required": metrics["required"].take() });
+    if let Some(keywords) = metrics.as_object_mut() {
+        keywords.remove("required");
+    }
+    metrics["anyOf"] = json!([all, none]);
+    metrics["description"] = json!(
+        "Values by id; null where a value is not defined. Without any, in a revision above 0, the day is \
+         withdrawn: a late `account.deleted` showed that the account was not there any more on that day, \
+         and what earlier revisions said of it does not count."
+    );
+    schema["if"] = json!({ "properties": { "metrics": none }, "required": ["metrics"] });
+    schema["then"] = json!({ "properties": { "revision": { "minimum": 1 } } });
 }
 
 fn account_metrics(infos: &[&Info]) -> Value {

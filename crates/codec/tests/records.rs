@@ -320,6 +320,39 @@ fn records_are_what_their_schemas_say() {
 }
 
 #[test]
+fn a_record_without_metrics_withdraws_its_day_in_a_revision_above_0_only() {
+    let of = |infos: &[&Info]| {
+        let mut all = schemas(infos).into_iter();
+        all.find(|schema| schema.name == "account-daily").unwrap()
+    };
+    let schema = of(&INFOS);
+    let withdrawn = |infos: &[&'static Info], revision| -> serde_json::Value {
+        let mut out = Vec::new();
+        let record = AccountDaily {
+            account: "acc_1",
+            date: Day(20_513),
+            revision,
+            as_of: Timestamp(1_772_416_800_000),
+            values: &[],
+            corrects: &[],
+        };
+        account_daily(infos, &record, "USD", &mut out);
+        serde_json::from_slice(&out).unwrap()
+    };
+    let record = withdrawn(&INFOS, 1);
+    assert_eq!(record["metrics"], serde_json::json!({}));
+    fits(&schema.json, &record, "withdrawn").unwrap();
+    assert!(fits(&schema.json, &withdrawn(&INFOS, 0), "").is_err());
+    fits(&of(&[]).json, &withdrawn(&[], 0), "no metrics chosen").unwrap();
+
+    let mut lacking: serde_json::Value = serde_json::from_str(&daily("acc_1", &[])).unwrap();
+    lacking["metrics"].as_object_mut().unwrap().remove("dau");
+    assert!(fits(&schema.json, &lacking, "").is_err(), "all or none");
+    let told = &schema.json["properties"]["metrics"]["description"];
+    assert!(told.as_str().unwrap().contains("withdrawn"), "{told}");
+}
+
+#[test]
 fn accepted_examples_fit_the_schema_of_their_format() {
     let schema = schemas(&[])
         .into_iter()
@@ -395,6 +428,13 @@ fn fits(schema: &serde_json::Value, value: &serde_json::Value, path: &str) -> Re
             }
             "maximum" if value.as_f64().is_some_and(|n| n > rule.as_f64().unwrap()) => {
                 return fail("maximum");
+            }
+            "maxProperties"
+                if value
+                    .as_object()
+                    .is_some_and(|o| o.len() as u64 > rule.as_u64().unwrap()) =>
+            {
+                return fail("maxProperties");
             }
             "maxLength"
                 if value
