@@ -13,6 +13,7 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, ProducerContext};
+use rdkafka::types::RDKafkaConfRes;
 
 use super::settings::{KafkaSettings, refused_option};
 
@@ -30,9 +31,34 @@ pub enum ClientError {
         /// Why not.
         why: &'static str,
     },
+    /// An option that the library does not know, or whose value it does not take.
+    #[error("kafka.client.{option}: {why}")]
+    Refused {
+        /// The option.
+        option: String,
+        /// What the library says, without the value.
+        why: &'static str,
+    },
     /// The library refused.
     #[error("the Kafka client could not be made")]
-    Library(#[from] KafkaError),
+    Library(#[source] KafkaError),
+}
+
+impl From<KafkaError> for ClientError {
+    fn from(error: KafkaError) -> ClientError {
+        // The library's own words may hold the value, which may be a secret.
+        let (result, option) = match error {
+            KafkaError::ClientConfig(result, _, option, _) => (result, option),
+            other => return ClientError::Library(other),
+        };
+        let why = match result {
+            RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "the Kafka client knows no such option",
+            RDKafkaConfRes::RD_KAFKA_CONF_INVALID | RDKafkaConfRes::RD_KAFKA_CONF_OK => {
+                "the Kafka client does not take this value"
+            }
+        };
+        ClientError::Refused { option, why }
+    }
 }
 
 /// Checks the options that are passed on.

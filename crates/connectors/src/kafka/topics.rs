@@ -10,7 +10,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client;
+use super::client::{self, ClientError};
 use super::offsets::Offsets;
 use super::settings::{KafkaSettings, SourceSettings};
 use super::wait::wait;
@@ -94,6 +94,9 @@ pub struct Found {
 /// Why the topics cannot be worked with.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
+    /// A client could not be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The cluster did not answer.
     #[error("no broker of `{brokers}` answered")]
     Unreachable {
@@ -152,7 +155,7 @@ pub fn inspect(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Foun
         brokers: kafka.brokers.clone(),
         source,
     };
-    let offsets = Offsets::new(kafka).map_err(unreachable)?;
+    let offsets = Offsets::new(kafka).map_err(ClientError::from)?;
     let count = |topic: &str| {
         offsets.partitions(topic).map_err(|source| {
             // Why nobody answers (a password, a certificate) is in what the client logs.
@@ -229,7 +232,7 @@ pub fn create(kafka: &KafkaSettings, topics: &[TopicPlan]) -> Result<(), TopicEr
         brokers: kafka.brokers.clone(),
         source,
     };
-    let admin = client::admin(kafka).map_err(unreachable)?;
+    let admin = client::admin(kafka).map_err(ClientError::from)?;
     let new: Vec<NewTopic<'_>> = topics.iter().map(new_topic).collect();
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
     let results = wait(admin.create_topics(&new, &options)).map_err(unreachable)?;
@@ -347,6 +350,22 @@ mod tests {
         for topic in &topics {
             assert_eq!(topic.partitions, 4);
             assert_eq!(topic.settings[0].0, "cleanup.policy", "{}", topic.name);
+        }
+    }
+
+    #[test]
+    fn an_option_that_the_client_refuses_is_named_and_its_value_is_not() {
+        for (option, why) in [
+            ("nonsense.opt", "the Kafka client knows no such option"),
+            (
+                "security.protocol",
+                "the Kafka client does not take this value",
+            ),
+        ] {
+            let mut kafka = KafkaSettings::new("b:9092");
+            kafka.client.insert(option.to_owned(), "hush".to_owned());
+            let refused = inspect(&kafka, &[]).unwrap_err();
+            assert_eq!(refused.to_string(), format!("kafka.client.{option}: {why}"));
         }
     }
 
