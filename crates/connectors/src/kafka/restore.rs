@@ -28,6 +28,8 @@ const BATCH: usize = 4096;
 const READ: Duration = Duration::from_millis(100);
 /// How long to wait after the broker failed to answer.
 const RETRY: Duration = Duration::from_millis(500);
+/// A restore that reads nothing for so long is told to the operator.
+const STALL: Duration = Duration::from_secs(30);
 /// How often progress is told.
 const PROGRESS: Duration = Duration::from_millis(250);
 
@@ -172,8 +174,9 @@ impl Restorer {
     }
 
     fn until_done(&self, shard: ShardNo, lease: Lease, cancelled: &AtomicBool) -> Option<Event> {
-        loop {
-            let tried = std::panic::AssertUnwindSafe(|| self.restore(shard, cancelled));
+        let mut stall = Stall::new(Instant::now());
+        while !cancelled.load(Ordering::Acquire) {
+            let tried = std::panic::AssertUnwindSafe(|| self.restore(shard, cancelled, &mut stall));
             match std::panic::catch_unwind(tried) {
                 Ok(Ok((at, ready))) => {
                     let ready = Box::new(ready);
@@ -196,6 +199,7 @@ impl Restorer {
                 Ok(Err(Failed::Cancelled)) => return None,
                 Ok(Err(Failed::Broker(error))) => {
                     tracing::warn!(%shard, %error, "the restore begins again");
+                    self.tell_stall(shard, &mut stall);
                     std::thread::sleep(RETRY);
                 }
                 Err(_) => {
@@ -204,12 +208,34 @@ impl Restorer {
                 }
             }
         }
+        None
     }
 
-    fn restore(&self, shard: ShardNo, cancelled: &AtomicBool) -> Result<(Mark, Ready), Failed> {
+    /// Tells the operator of a restore that stands still, once for every time that it did so long enough.
+    fn tell_stall(&self, shard: ShardNo, stall: &mut Stall) {
+        if !stall.is_due(Instant::now()) {
+            return;
+        }
+        let text = format!(
+            "shard {shard}: its restore has made no progress for {} s at offset {} of `{}`; it waits for \
+             the brokers",
+            STALL.as_secs(),
+            stall.furthest,
+            self.kafka.topic(Topic::Changelog)
+        );
+        tracing::error!("{text}");
+        self.observer.told(&Told::Alarm(&text));
+    }
+
+    fn restore(
+        &self,
+        shard: ShardNo,
+        cancelled: &AtomicBool,
+        stall: &mut Stall,
+    ) -> Result<(Mark, Ready), Failed> {
         let began = Instant::now();
         let mut logic = (self.make)(shard, self.shards);
-        let (position, records) = self.read(shard, logic.as_mut(), cancelled)?;
+        let (position, records) = self.read(shard, logic.as_mut(), cancelled, stall)?;
         let start = self.start(shard, position.as_ref(), logic.settings_hash())?;
         for notice in &start.notices {
             tracing::warn!(%shard, "{notice}");
@@ -236,6 +262,7 @@ impl Restorer {
         shard: ShardNo,
         logic: &mut dyn Shard,
         cancelled: &AtomicBool,
+        stall: &mut Stall,
     ) -> Result<(Option<Position>, u64), Failed> {
         let changelog = (self.kafka.topic(Topic::Changelog), partition_no(shard));
         let first = self.one(&changelog, Which::First)?;
@@ -249,6 +276,8 @@ impl Restorer {
                 return Err(Failed::Cancelled);
             }
             records += reading.batch(bound, &mut restoring, logic)?;
+            stall.is_at(reading.at, Instant::now());
+            self.tell_stall(shard, stall);
             if told.elapsed() >= PROGRESS {
                 told = Instant::now();
                 self.observer.told(&Told::Restoring {
@@ -327,6 +356,40 @@ impl Restorer {
     }
 }
 
+/// How far a restore has come over all its tries, and since when it has come no further.
+struct Stall {
+    furthest: i64,
+    since: Instant,
+}
+
+impl Stall {
+    fn new(now: Instant) -> Stall {
+        Stall {
+            furthest: 0,
+            since: now,
+        }
+    }
+
+    /// The log was read up to here. A try that begins again is no progress until it gets further.
+    fn is_at(&mut self, at: i64, now: Instant) {
+        if at > self.furthest {
+            *self = Stall {
+                furthest: at,
+                since: now,
+            };
+        }
+    }
+
+    /// Whether it is time to tell; then not again for as long.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let due = now.saturating_duration_since(self.since) >= STALL;
+        if due {
+            self.since = now;
+        }
+        due
+    }
+}
+
 /// A changelog partition that is being read.
 struct Log {
     queue: PartitionQueue,
@@ -399,6 +462,21 @@ fn unread(code: RDKafkaErrorCode, why: String, at: i64) -> Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_restore_that_reads_nothing_new_for_30_s_is_told_once_in_30_s() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut stall = Stall::new(began);
+        stall.is_at(10, at(20));
+        assert!(!stall.is_due(at(49)));
+        stall.is_at(5, at(49));
+        assert!(stall.is_due(at(50)), "a new try that is not further");
+        assert!(!stall.is_due(at(79)));
+        assert!(stall.is_due(at(80)));
+        stall.is_at(11, at(81));
+        assert!(!stall.is_due(at(110)));
+    }
 
     #[test]
     fn a_changelog_that_cannot_be_used_is_refused_with_its_partition_and_its_mend() {
