@@ -8,7 +8,7 @@ use mainstay_connectors::kafka::{MakeShard, Observer, Runtime, Told};
 use mainstay_connectors::prometheus::{self, AccountLimits, Metrics};
 use mainstay_engine::infos;
 use mainstay_model::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::config::{Config, Given, Needs};
@@ -29,10 +29,14 @@ pub(crate) fn run(given: &Given) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the HTTP thread")?;
-    threads.block_on(pipeline(&config, plan))
+    let ended = threads.block_on(pipeline(&config, plan));
+    // A start that was left alone may still wait for brokers; the process does not wait for it.
+    threads.shutdown_background();
+    ended
 }
 
 async fn pipeline(config: &Config, plan: Arc<Plan>) -> anyhow::Result<()> {
+    let mut stop = StopSignals::listen()?;
     let metrics = Arc::new(Metrics::new(metrics_settings(config, &plan)));
     let listener = prometheus::listen(config.http.listen).await?;
     info!(address = %listener.address(), "serving /metrics, /healthz and /readyz");
@@ -43,17 +47,18 @@ async fn pipeline(config: &Config, plan: Arc<Plan>) -> anyhow::Result<()> {
     let make = make_shards(plan);
     let observer = Arc::new(Teller(metrics));
     // Checks talk to brokers and block; so does the wait for the end.
-    let runtime = tokio::task::spawn_blocking(move || Runtime::start(settings, make, observer));
-    let runtime = runtime.await.context("the start panicked")??;
+    let start = tokio::task::spawn_blocking(move || Runtime::start(settings, make, observer));
+    let Some(started) = unless_stopped(start, stop.told()).await else {
+        info!("told to stop while starting: nothing was begun");
+        return Ok(());
+    };
+    let runtime = started.context("the start panicked")??;
     let stopper = runtime.stopper();
     let mut ended = tokio::task::spawn_blocking(move || runtime.wait());
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let result = loop {
         tokio::select! {
             ended = &mut ended => break ended.context("the runtime panicked")?,
-            _ = terminate.recv() => stopper.stop(),
-            _ = interrupt.recv() => stopper.stop(),
+            () = stop.told() => stopper.stop(),
         }
         info!("told to stop: committing what was done, then leaving the group");
     };
@@ -63,6 +68,39 @@ async fn pipeline(config: &Config, plan: Arc<Plan>) -> anyhow::Result<()> {
     result?;
     info!("left the group; everything applied is committed");
     Ok(())
+}
+
+/// What tells the process to stop. From here on neither signal kills it.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> anyhow::Result<StopSignals> {
+        Ok(StopSignals {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// What the work came to, or nothing if the stop came first.
+async fn unless_stopped<T>(
+    work: impl Future<Output = T>,
+    stop: impl Future<Output = ()>,
+) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = stop => None,
+    }
 }
 
 /// Makes the logic of a shard, whenever one becomes ours.
@@ -128,4 +166,17 @@ impl Observer for Teller {
 
 fn numbers(shards: &[mainstay_connectors::kafka::ShardNo]) -> Vec<u32> {
     shards.iter().map(|shard| shard.0).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stop_does_not_wait_for_a_start_that_hangs() {
+        assert_eq!(unless_stopped(pending::<()>(), ready(())).await, None);
+        assert_eq!(unless_stopped(ready(7), pending()).await, Some(7));
+    }
 }
