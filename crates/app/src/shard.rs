@@ -418,6 +418,7 @@ impl Outputs for Said {
     }
 
     fn account_gone(&mut self, account: &str) {
+        self.slice.hide(account);
         self.slice.push(
             Topic::AccountMetrics,
             Some(account.as_bytes()),

@@ -85,6 +85,7 @@ pub struct Slice {
     records: Vec<Place>,
     headers: Vec<(String, Option<Vec<u8>>)>,
     shown: Vec<Shown>,
+    hidden: Vec<String>,
     /// What became of the input records that the slice has the effects of.
     pub counts: Counts,
     /// Where the shard stood when the slice was closed.
@@ -144,6 +145,19 @@ impl Slice {
         });
     }
 
+    /// Takes an account back from whoever shows it, as it is no more. What is shown of it later in the slice
+    /// is shown.
+    pub fn hide(&mut self, account: &str) {
+        self.shown.retain(|shown| shown.account != account);
+        self.hidden.push(account.to_owned());
+    }
+
+    /// The accounts to show no more, once committed; before any is shown.
+    #[must_use]
+    pub fn hidden(&self) -> &[String] {
+        &self.hidden
+    }
+
     /// The accounts' values to show, once committed.
     #[must_use]
     pub fn shown(&self) -> &[Shown] {
@@ -168,6 +182,26 @@ impl Slice {
         self.records.clear();
         self.headers.clear();
         self.shown.clear();
+        self.hidden.clear();
         self.counts = Counts::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_on_an_account_decides_whether_it_is_shown() {
+        let mut slice = Slice::default();
+        slice.show("gone", &[]);
+        slice.hide("gone");
+        slice.hide("back");
+        slice.show("back", &[]);
+        let shown: Vec<_> = slice.shown().iter().map(|shown| &shown.account).collect();
+        assert_eq!(shown, ["back"]);
+        assert_eq!(slice.hidden(), ["gone", "back"]);
+        slice.clear();
+        assert_eq!(slice, Slice::default());
     }
 }

@@ -97,6 +97,13 @@ impl Accounts {
         }
     }
 
+    /// An account is no more.
+    pub(super) fn hide(&mut self, account: &str) {
+        if self.shown.contains_key(account) {
+            self.remove(account);
+        }
+    }
+
     /// A shard is no longer ours.
     pub(super) fn gone(&mut self, shard: ShardNo) {
         let gone = self.shown.iter().filter(|(_, place)| place.shard == shard);
@@ -232,6 +239,19 @@ mod tests {
                 r#"mainstay_account_mau{account="large"} 9"#,
                 r#"mainstay_account_mau{account="named"} 0"#
             ]
+        );
+    }
+
+    #[test]
+    fn series_of_an_account_leave_with_it() {
+        let (registry, mut accounts) = accounts(9, &["named"]);
+        accounts.show(ShardNo(0), &shown("named", 1));
+        accounts.show(ShardNo(0), &shown("stays", 2));
+        accounts.hide("named");
+        accounts.hide("never shown");
+        assert_eq!(
+            names(&registry),
+            [r#"mainstay_account_mau{account="stays"} 2"#]
         );
     }
 
