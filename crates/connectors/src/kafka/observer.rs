@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mainstay_commit::{Alarm, ShardNo};
+use mainstay_model::Timestamp;
 
 use crate::{Slice, SourceNo};
 
@@ -121,4 +122,6 @@ pub struct Lag {
     pub records: u64,
     /// How long ago the last applied record arrived; 0 where nothing is left to apply.
     pub behind: Duration,
+    /// Up to where silence has moved the shard's time, if it has: no commit tells of that.
+    pub ticked: Option<Timestamp>,
 }

@@ -38,6 +38,8 @@ pub(super) struct Place {
     pub(super) at: AtomicI64,
     /// When the last applied record had arrived, in milliseconds since 1970.
     pub(super) arrived: AtomicI64,
+    /// Up to where a tick has moved the shard's time, in milliseconds since 1970; 0 before the first.
+    pub(super) ticked: AtomicI64,
     /// The worker does not read because slices wait: standing still is no fault of the consumer.
     pub(super) held: AtomicBool,
     /// The end of the partition, open transactions included, as last answered.

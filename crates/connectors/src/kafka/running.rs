@@ -296,6 +296,12 @@ impl Running {
             self.sources.iter().map(|source| source.no),
             to,
         );
+        for source in &self.sources {
+            source
+                .place
+                .ticked
+                .store(self.logic.now().0, Ordering::Relaxed);
+        }
     }
 
     fn work(&mut self, suspects: &mut Suspects) -> bool {

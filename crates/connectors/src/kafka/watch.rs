@@ -10,6 +10,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use mainstay_commit::ShardNo;
+use mainstay_model::Timestamp;
 use rdkafka::error::KafkaResult;
 
 use super::event::{Event, Fault};
@@ -114,11 +115,13 @@ impl Watch {
         } else {
             wall_ms() - arrived
         };
+        let ticked = place.ticked.load(Ordering::Relaxed);
         self.shared.observer.told(&Told::Lag(Lag {
             shard,
             source,
             records,
             behind: Duration::from_millis(u64::try_from(behind_ms).unwrap_or(0)),
+            ticked: (ticked > 0).then_some(Timestamp(ticked)),
         }));
     }
 

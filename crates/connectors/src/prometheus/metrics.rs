@@ -194,6 +194,9 @@ impl Metrics {
         if let Some(state) = seen.shards.get_mut(&committed.shard) {
             state.stream_time = slice.standing.stream_time.or(state.stream_time);
             state.accounts = slice.standing.accounts;
+            for account in slice.hidden() {
+                seen.accounts.hide(account);
+            }
             for account in slice.shown() {
                 seen.accounts.show(committed.shard, account);
             }
@@ -211,6 +214,7 @@ impl Metrics {
             return;
         };
         state.lag.insert(lag.source, lag.records);
+        state.stream_time = state.stream_time.max(lag.ticked);
         state.caught_up |= state.running && state.lag.values().all(|records| *records <= CAUGHT_UP);
         let records = i64::try_from(lag.records).unwrap_or(i64::MAX);
         self.families
@@ -376,6 +380,7 @@ mod tests {
             source: SourceNo(0),
             records,
             behind: Duration::from_secs(2),
+            ticked: None,
         })
     }
 
@@ -392,6 +397,30 @@ mod tests {
         assert!(metrics.ready());
         metrics.told(&lag(1_000_000));
         assert!(metrics.ready());
+    }
+
+    #[test]
+    fn the_watermark_of_a_silent_shard_follows_its_ticks() {
+        let metrics = metrics();
+        let delay = || {
+            metrics.refresh();
+            let family = &metrics.families.watermark_delay;
+            family.with_label_values(&["3"]).get()
+        };
+        let ticked = |ago_ms: i64| {
+            metrics.told(&Told::Lag(Lag {
+                shard: SHARD,
+                source: SourceNo(0),
+                records: 0,
+                behind: Duration::ZERO,
+                ticked: Some(Timestamp(wall_ms() - ago_ms)),
+            }));
+        };
+        metrics.told(&Told::Assigned(&[SHARD]));
+        ticked(500_000);
+        assert!(delay() >= 500.0);
+        ticked(10_000);
+        assert!(delay() < 400.0);
     }
 
     #[test]
