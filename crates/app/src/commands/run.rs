@@ -1,11 +1,12 @@
 //! `run`: the pipeline as a member of the consumer group.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use mainstay_connectors::kafka::{MakeShard, Observer, Runtime, Told};
 use mainstay_connectors::prometheus::{self, AccountLimits, Metrics};
+use mainstay_connectors::{Slice, Topic};
 use mainstay_engine::infos;
 use mainstay_model::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -45,7 +46,10 @@ async fn pipeline(config: &Config, plan: Arc<Plan>) -> anyhow::Result<()> {
 
     let settings = wiring::runtime(config);
     let make = make_shards(plan);
-    let observer = Arc::new(Teller(metrics));
+    let observer = Arc::new(Teller {
+        metrics,
+        sampled: Mutex::new(None),
+    });
     // Checks talk to brokers and block; so does the wait for the end.
     let start = tokio::task::spawn_blocking(move || Runtime::start(settings, make, observer));
     let Some(started) = unless_stopped(start, stop.told()).await else {
@@ -125,11 +129,43 @@ pub(crate) fn metrics_settings(config: &Config, plan: &Plan) -> prometheus::Sett
 }
 
 /// Tells the operator, a line a phase, and passes everything on to the metrics.
-struct Teller(Arc<Metrics>);
+struct Teller {
+    metrics: Arc<Metrics>,
+    /// When a dead letter was last logged.
+    sampled: Mutex<Option<Instant>>,
+}
+
+/// No more than one dead letter in so long is logged.
+const SAMPLE: Duration = Duration::from_secs(1);
+
+impl Teller {
+    /// Logs the first dead letter of a slice, now and then.
+    fn sample(&self, slice: &Slice) {
+        let mut letters = slice.records().filter(|it| it.topic == Topic::DeadLetter);
+        let Some(letter) = letters.next() else { return };
+        let mut sampled = self.sampled.lock().unwrap_or_else(PoisonError::into_inner);
+        if sampled.is_some_and(|at| at.elapsed() < SAMPLE) {
+            return;
+        }
+        *sampled = Some(Instant::now());
+        let header = |name: &str| {
+            let found = letter.headers.iter().find(|(found, _)| found == name);
+            let value = found.and_then(|(_, value)| value.as_deref());
+            String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
+        };
+        warn!(
+            code = header("error.code"),
+            topic = header("error.topic"),
+            partition = header("error.partition"),
+            offset = header("error.offset"),
+            "a record became a dead letter"
+        );
+    }
+}
 
 impl Observer for Teller {
     fn told(&self, what: &Told<'_>) {
-        self.0.told(what);
+        self.metrics.told(what);
         match what {
             Told::Topics { shards, created } => info!(shards, created, "topics fit"),
             Told::Assigned(shards) if shards.is_empty() => {}
@@ -148,6 +184,7 @@ impl Observer for Teller {
                 );
             }
             Told::Running(shard) => info!(shard = shard.0, "live"),
+            Told::Committed(committed) => self.sample(committed.slice),
             Told::Aborted => warn!("a transaction was aborted; its slices go out again"),
             Told::InDoubt => warn!("the outcome of a transaction is unknown; asking for it"),
             Told::Alarm(alarm) => warn!("{alarm}"),
@@ -155,7 +192,6 @@ impl Observer for Teller {
             Told::Begun
             | Told::Restoring { .. }
             | Told::Gone(_)
-            | Told::Committed(_)
             | Told::Transaction { .. }
             | Told::Lag(_)
             | Told::Idle { .. }

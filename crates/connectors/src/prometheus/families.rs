@@ -34,6 +34,7 @@ pub(super) struct Families {
     pub(super) live_keys: IntGaugeVec,
     pub(super) changelog_bytes: IntCounter,
     pub(super) changelog_per_event: Gauge,
+    pub(super) dead_letter_alarm: IntGauge,
     pub(super) alarms: IntCounter,
     pub(super) truncated: IntGauge,
     pub(super) ready: IntGauge,
@@ -187,6 +188,11 @@ impl Families {
                 r,
                 "changelog_bytes_per_event",
                 "Bytes sent to the changelog for each input record, since the start.",
+            ),
+            dead_letter_alarm: int(
+                r,
+                "dead_letter_alarm",
+                "1 when more than 5 % of the last minute's records were dead letters.",
             ),
             alarms: counter(r, "alarms_total", "What an operator was told of."),
             truncated: int(

@@ -11,6 +11,7 @@ use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
 use super::accounts::{AccountLimits, Accounts};
 use super::families::Families;
 use super::latency::{Latencies, QUANTILES};
+use super::letters::Letters;
 use crate::SourceNo;
 use crate::kafka::{Committed, Lag, Observer, Told};
 
@@ -44,6 +45,7 @@ pub struct Metrics {
 struct Seen {
     accounts: Accounts,
     latencies: Latencies,
+    letters: Letters,
     shards: BTreeMap<ShardNo, ShardSeen>,
     assigned: bool,
     begun: Option<Instant>,
@@ -74,6 +76,7 @@ impl Metrics {
             seen: Mutex::new(Seen {
                 accounts,
                 latencies: Latencies::new(),
+                letters: Letters::default(),
                 shards: BTreeMap::new(),
                 assigned: false,
                 begun: None,
@@ -129,6 +132,8 @@ impl Metrics {
                     .set(seconds);
             }
         }
+        let alarm = seen.letters.alarm(Instant::now());
+        self.families.dead_letter_alarm.set(i64::from(alarm));
         let running = seen.shards.values().filter(|shard| shard.running).count();
         let shards = &self.families.shards;
         shards.with_label_values(&["running"]).set(int(running));
@@ -189,6 +194,11 @@ impl Metrics {
         let mut seen = self.lock();
         for (took, records) in committed.latencies {
             seen.latencies.record(*took, *records);
+        }
+        let (records, letters) = (slice.counts.read, slice.counts.all_rejected());
+        if seen.letters.committed(records, letters, Instant::now()) {
+            families.alarms.inc();
+            tracing::warn!("more than 5 % of the last minute's records are dead letters");
         }
         // A shard that has moved away meanwhile must not come back as a series.
         if let Some(state) = seen.shards.get_mut(&committed.shard) {

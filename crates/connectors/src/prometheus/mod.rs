@@ -6,6 +6,7 @@
 mod accounts;
 mod families;
 mod latency;
+mod letters;
 mod metrics;
 mod server;
 
