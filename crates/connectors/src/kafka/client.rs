@@ -47,9 +47,8 @@ pub enum ClientError {
 impl From<KafkaError> for ClientError {
     fn from(error: KafkaError) -> ClientError {
         // The library's own words may hold the value, which may be a secret.
-        let (result, option) = match error {
-            KafkaError::ClientConfig(result, _, option, _) => (result, option),
-            other => return ClientError::Library(other),
+        let KafkaError::ClientConfig(result, _, option, _) = error else {
+            return ClientError::Library(error);
         };
         let why = match result {
             RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "the Kafka client knows no such option",

@@ -79,9 +79,9 @@ pub enum Unusable {
 /// Why a restore ended without a state.
 enum Failed {
     /// The changelog is not to be used.
-    Unusable(Unusable),
+    Unusable(Box<Unusable>),
     /// Reading must not begin.
-    Refused(Refused),
+    Refused(Box<Refused>),
     /// The broker did not answer; it will.
     Broker(KafkaError),
     /// Nobody wants it any more.
@@ -96,13 +96,13 @@ impl From<KafkaError> for Failed {
 
 impl From<Refused> for Failed {
     fn from(why: Refused) -> Failed {
-        Failed::Refused(why)
+        Failed::Refused(Box::new(why))
     }
 }
 
 impl<E: Into<Unusable>> From<E> for Failed {
     fn from(error: E) -> Failed {
-        Failed::Unusable(error.into())
+        Failed::Unusable(Box::new(error.into()))
     }
 }
 
@@ -189,11 +189,12 @@ impl Restorer {
                 }
                 Ok(Err(Failed::Unusable(why))) => {
                     let topic = self.kafka.topic(Topic::Changelog);
+                    let why = *why;
                     let why = Box::new(Refusal::Changelog { topic, shard, why });
                     return Some(Event::Refused { shard, lease, why });
                 }
                 Ok(Err(Failed::Refused(why))) => {
-                    let why = Box::new(Refusal::Start(why));
+                    let why = Box::new(Refusal::Start(*why));
                     return Some(Event::Refused { shard, lease, why });
                 }
                 Ok(Err(Failed::Cancelled)) => return None,
