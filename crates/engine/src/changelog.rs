@@ -211,7 +211,10 @@ impl Engine {
             let Some(account) = &mut self.accounts[no as usize] else {
                 continue;
             };
-            live = live.wrapping_add(save_account(no, account, &self.zones, &mut value, put));
+            let added = save_account(no, account, &self.zones, &mut value, put);
+            live = live
+                .checked_add_signed(added)
+                .expect("no key is removed that was not counted");
             live -= forget_days(no, account, put);
         }
         self.changelog.live_keys = live;
@@ -423,14 +426,14 @@ impl Engine {
     }
 }
 
-/// Writes what is unsaved of an account, and says how many keys are new.
+/// Writes what is unsaved of an account, and says how many keys that adds.
 fn save_account(
     no: AccountNo,
     account: &mut Account,
     zones: &Zones,
     value: &mut Vec<u8>,
     put: &mut Put<'_>,
-) -> u64 {
+) -> i64 {
     let mut new = 0;
     let unsaved = &mut account.unsaved;
     unsaved.listed = false;
@@ -440,19 +443,19 @@ fn save_account(
     );
     let pending = std::mem::take(&mut unsaved.pending);
     if std::mem::take(&mut unsaved.account) || !unsaved.written {
-        new += u64::from(!std::mem::replace(&mut unsaved.written, true));
+        new += i64::from(!std::mem::replace(&mut unsaved.written, true));
         value.clear();
         account.pack(zones, &mut Packer(value));
         put(&key(b'A', &[no.into()]), Some(value));
     }
-    new = new.wrapping_add(save_early(no, account, value, put));
+    new += save_early(no, account, value, put);
     for day in days {
         // A row may have been forgotten since.
         let Some(row) = account.totals.row_if_there(day) else {
             continue;
         };
         row.dirty = false;
-        new += u64::from(!std::mem::replace(&mut row.written, true));
+        new += i64::from(!std::mem::replace(&mut row.written, true));
         value.clear();
         row.pack(&mut Packer(value));
         put(&day_key(b'D', no, day), Some(value));
@@ -461,7 +464,7 @@ fn save_account(
         let Some(pending) = account.pending.get_mut(&day) else {
             continue;
         };
-        new += u64::from(!std::mem::replace(&mut pending.written, true));
+        new += i64::from(!std::mem::replace(&mut pending.written, true));
         value.clear();
         pending.pack(&mut Packer(value));
         put(&day_key(b'C', no, day), Some(value));
@@ -473,7 +476,7 @@ fn save_account(
 }
 
 /// Writes or removes the record of the first happenings, and says how many keys that adds.
-fn save_early(no: AccountNo, account: &mut Account, value: &mut Vec<u8>, put: &mut Put<'_>) -> u64 {
+fn save_early(no: AccountNo, account: &mut Account, value: &mut Vec<u8>, put: &mut Put<'_>) -> i64 {
     if !std::mem::take(&mut account.early.dirty) {
         return 0;
     }
@@ -483,8 +486,7 @@ fn save_early(no: AccountNo, account: &mut Account, value: &mut Vec<u8>, put: &m
     if kept || was {
         put(&key(b'E', &[no.into()]), kept.then_some(&value[..]));
     }
-    // Wraps around where a key goes, as the sum of live keys does.
-    u64::from(kept).wrapping_sub(u64::from(was))
+    i64::from(kept) - i64::from(was)
 }
 
 fn save_user(
@@ -493,14 +495,14 @@ fn save_user(
     account: &mut Account,
     value: &mut Vec<u8>,
     put: &mut Put<'_>,
-) -> u64 {
+) -> i64 {
     let mut new = 0;
     let facts = account.users.get_mut(user);
     facts.listed = false;
     let (past, now) = (facts.past_dirty || !facts.past_written, facts.now_dirty);
     (facts.past_dirty, facts.now_dirty) = (false, false);
     if past {
-        new += u64::from(!std::mem::replace(&mut facts.past_written, true));
+        new += i64::from(!std::mem::replace(&mut facts.past_written, true));
         value.clear();
         account.membership.pack(user, &mut Packer(value));
         account.users.pack_past(user, &mut Packer(value));
@@ -508,7 +510,7 @@ fn save_user(
     }
     if now {
         let facts = account.users.get_mut(user);
-        new += u64::from(!std::mem::replace(&mut facts.now_written, true));
+        new += i64::from(!std::mem::replace(&mut facts.now_written, true));
         value.clear();
         facts.pack_now(&mut Packer(value));
         put(&key(b'N', &[no.into(), user.into()]), Some(value));
