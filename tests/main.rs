@@ -3,10 +3,13 @@
 //! A suite is a function that lists its trials; a trial that panics has failed. The broker that suites share
 //! is started by the first trial that asks for it and ended after the last one.
 
+mod bad_input;
+mod formats;
 mod instrument;
 mod laws;
 mod oracle;
 mod pipeline;
+mod replay;
 mod restart;
 mod scenarios;
 
@@ -17,7 +20,10 @@ type Suite = fn() -> Vec<Trial>;
 const SUITES: &[Suite] = &[
     scenarios::trials,
     oracle::trials,
+    replay::trials,
+    bad_input::trials,
     restart::trials,
+    formats::trials,
     instrument::trials,
 ];
 

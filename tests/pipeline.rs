@@ -68,7 +68,7 @@ impl Said {
 
     /// What is final: of each account and day the last record, without what depends on the order of
     /// arrival. A day that was withdrawn is as if it had never been told.
-    pub(crate) fn finals(&self) -> BTreeMap<(String, String), String> {
+    pub(crate) fn finals(&self) -> Finals {
         let mut finals = BTreeMap::new();
         for line in &self.daily {
             let mut record = json(line);
@@ -86,6 +86,23 @@ impl Said {
         }
         finals
     }
+}
+
+/// What is final.
+pub(crate) type Finals = BTreeMap<(String, String), String>;
+
+/// In what two runs differ, a line each.
+pub(crate) fn differences(one: &Finals, other: &Finals) -> Vec<String> {
+    let mut names: Vec<_> = one.keys().chain(other.keys()).collect();
+    names.sort();
+    names.dedup();
+    let is = |finals: &Finals, name| finals.get(name).map_or("nothing".to_owned(), String::clone);
+    let differ = names
+        .into_iter()
+        .filter(|name| one.get(name) != other.get(name));
+    differ
+        .map(|name| format!("{name:?}:\n    {}\n    {}", is(one, name), is(other, name)))
+        .collect()
 }
 
 /// A record that Mainstay wrote.
