@@ -168,7 +168,7 @@ impl Observer for Teller {
         self.metrics.told(what);
         match what {
             Told::Topics { shards, created } => info!(shards, created, "topics fit"),
-            Told::Assigned(shards) if shards.is_empty() => {}
+            Told::Assigned([]) => {}
             Told::Assigned(shards) => info!(shards = ?numbers(shards), "assigned"),
             Told::Revoked(shards) => info!(shards = ?numbers(shards), "revoked"),
             Told::Restored {
