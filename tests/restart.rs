@@ -278,11 +278,7 @@ impl Shell {
     }
 
     fn take(&mut self, turn: Turn, lines: &[String]) -> TestCaseResult {
-        let to = lines.len().min(self.next + turn.records);
-        for offset in self.next..to {
-            self.read(offset, &lines[offset]);
-        }
-        self.next = to;
+        self.read_to(lines.len().min(self.next + turn.records), lines);
         match turn.then {
             Then::Commit => self.commit(),
             Then::WorkAndCommit => {
@@ -306,6 +302,13 @@ impl Shell {
             Then::Lose if self.committed == 0 => Ok(()),
             Then::Lose => self.restore(),
         }
+    }
+
+    fn read_to(&mut self, end: usize, lines: &[String]) {
+        for (offset, line) in (self.next..end).zip(&lines[self.next..]) {
+            self.read(offset, line);
+        }
+        self.next = end;
     }
 
     /// What is told of accounts comes by another input than what users do, bad records included.
@@ -378,10 +381,7 @@ impl Shell {
 
     /// All input is read and all days are closed.
     fn end(mut self, lines: &[String]) -> Result<Told, TestCaseError> {
-        for offset in self.next..lines.len() {
-            self.read(offset, &lines[offset]);
-        }
-        self.next = lines.len();
+        self.read_to(lines.len(), lines);
         self.commit()?;
         let now = self.logic.now();
         if now > Timestamp::MIN {
