@@ -56,36 +56,70 @@ pub(super) struct Member {
     pub(super) beat: Arc<Beat>,
 }
 
+/// Two fencings in less than this are no accident: two processes share one name.
+const FENCED_AGAIN: Duration = Duration::from_secs(60);
+
 impl Member {
     /// Joins, and polls until it is told to leave.
     pub(super) fn live(self) {
-        let Member {
-            kafka,
-            context,
-            leave,
-            beat,
-        } = self;
-        let (events, clock) = (context.events.clone(), context.clock);
-        let joined = client::member(&kafka, context).and_then(|consumer| {
-            consumer.subscribe(&[&kafka.shards_topic()])?;
-            Ok(consumer)
-        });
-        let consumer = match joined {
-            Ok(consumer) => consumer,
-            Err(error) => {
-                drop(events.send(Event::Fault(Fault::Membership(error.to_string()))));
-                return;
-            }
-        };
-        while leave.try_recv() == Err(TryRecvError::Empty) {
-            beat.beat(clock.now());
-            if let Some(fault) = consumer.poll(POLL).and_then(|polled| fault(&polled.err()?)) {
-                drop(events.send(Event::Fault(fault)));
+        let events = self.context.events.clone();
+        let mut fenced: Option<Instant> = None;
+        loop {
+            let joined = client::member(&self.kafka, self.context.clone()).and_then(|consumer| {
+                consumer.subscribe(&[&self.kafka.shards_topic()])?;
+                Ok(consumer)
+            });
+            let consumer = match joined {
+                Ok(consumer) => consumer,
+                Err(error) => {
+                    drop(events.send(Event::Fault(Fault::Membership(error.to_string()))));
+                    return;
+                }
+            };
+            let stay = self.stay(&consumer, fenced);
+            leave_group(consumer);
+            match stay {
+                Stay::Over => break,
+                Stay::Fenced => fenced = Some(Instant::now()),
             }
         }
-        leave_group(consumer);
         drop(events.send(Event::Happened(Happened::Left)));
     }
+
+    /// Polls until it is told to leave, or is fenced.
+    ///
+    /// A member whose session timed out while its broker was slow is fenced by its own next self: it joins
+    /// anew, once.
+    fn stay(&self, consumer: &BaseConsumer<Callbacks>, fenced: Option<Instant>) -> Stay {
+        while self.leave.try_recv() == Err(TryRecvError::Empty) {
+            self.beat.beat(self.context.clock.now());
+            let Some(Err(error)) = consumer.poll(POLL) else {
+                continue;
+            };
+            let again = fenced.is_some_and(|before| before.elapsed() < FENCED_AGAIN);
+            if is_fenced(&error) && !again {
+                tracing::warn!("fenced by another member with this instance's name; joining anew");
+                return Stay::Fenced;
+            }
+            if let Some(fault) = fault(&error) {
+                drop(self.context.events.send(Event::Fault(fault)));
+            }
+        }
+        Stay::Over
+    }
+}
+
+/// How a stay in the group ended.
+enum Stay {
+    Over,
+    Fenced,
+}
+
+fn is_fenced(error: &KafkaError) -> bool {
+    matches!(
+        error,
+        KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId)
+    )
 }
 
 /// Leaving revokes what is still ours, through the same callback. A static member stays in the group for
@@ -115,10 +149,11 @@ fn fault(error: &KafkaError) -> Option<Fault> {
 }
 
 /// What the library calls when the assignment changes.
+#[derive(Clone)]
 pub(super) struct Callbacks {
     pub(super) events: Sender<Event>,
     /// The machine lets a revoke return.
-    pub(super) acks: Mutex<Receiver<()>>,
+    pub(super) acks: Arc<Mutex<Receiver<()>>>,
     pub(super) metadata: Arc<Metadata>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) clock: Clock,

@@ -107,17 +107,26 @@ fn which(to: StartAt) -> Which {
     }
 }
 
+/// A process that has ended, but was a static member, stays in the group until its session is over: 6 s.
+const SESSION: Duration = Duration::from_secs(8);
+
 /// Clients for a group that nobody is in.
 fn unused(kafka: &KafkaSettings) -> Result<Offsets, CommandError> {
     let offsets = Offsets::new(kafka).map_err(CommandError::during("make a client"))?;
-    let (_, members) = members(kafka, &offsets)?;
-    if members.is_empty() {
-        return Ok(offsets);
+    let began = Instant::now();
+    loop {
+        let (_, members) = members(kafka, &offsets)?;
+        if members.is_empty() {
+            return Ok(offsets);
+        }
+        if began.elapsed() > SESSION {
+            return Err(CommandError::InUse {
+                group: kafka.application.clone(),
+                members: members.len(),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(500));
     }
-    Err(CommandError::InUse {
-        group: kafka.application.clone(),
-        members: members.len(),
-    })
 }
 
 fn add(

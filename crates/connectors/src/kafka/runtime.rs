@@ -196,7 +196,7 @@ impl Threads {
             kafka,
             context: Callbacks {
                 events: events.clone(),
-                acks: std::sync::Mutex::new(ack_inbox),
+                acks: Arc::new(std::sync::Mutex::new(ack_inbox)),
                 metadata,
                 observer: Arc::clone(&observer),
                 clock,
