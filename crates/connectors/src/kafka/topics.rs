@@ -98,7 +98,9 @@ pub enum TopicError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The cluster did not answer.
-    #[error("no broker of `{brokers}` answered")]
+    #[error(
+        "kafka.brokers: no broker of `{brokers}` answered; is the address right, and is it up?"
+    )]
     Unreachable {
         /// Whom we asked.
         brokers: String,
