@@ -4,6 +4,7 @@
 //! is started by the first trial that asks for it and ended after the last one.
 
 mod bad_input;
+mod broker;
 mod formats;
 mod instrument;
 mod laws;
@@ -25,6 +26,7 @@ const SUITES: &[Suite] = &[
     restart::trials,
     formats::trials,
     instrument::trials,
+    broker::trials,
 ];
 
 fn main() {

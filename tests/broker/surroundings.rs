@@ -57,8 +57,8 @@ fn an_open_transaction_of_a_dead_owner_is_waited_for() {
 
 fn a_broker_that_is_not_there_is_named_at_once() {
     let nobody = "127.0.0.1:9";
-    let instance = Deployment::without_topics(nobody, "nowhere").start("a");
-    let (ended, log) = instance.gives_up(Duration::from_secs(10));
+    let it = Deployment::without_topics(nobody, "nowhere");
+    let (ended, log) = it.start("a").gives_up(Duration::from_secs(10));
     assert_eq!(ended, Ended::Exit(3), "{log}");
     assert!(
         log.contains(nobody) && log.contains("kafka.brokers"),

@@ -3,7 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaResult;
@@ -61,7 +63,22 @@ impl Admin {
         }
     }
 
-    /// Cuts off what lies before `offset`, as retention would.
+    /// Changes settings of a topic; those that are not named become the broker's.
+    ///
+    /// # Panics
+    /// When the broker refuses.
+    pub fn set(&self, topic: &str, settings: &[(&str, &str)]) {
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (key, value) in settings {
+            change = change.set(key, value);
+        }
+        for result in wait(self.client.alter_configs([&change], &options())) {
+            result.unwrap_or_else(|(_, code)| panic!("could not change {topic}: {code}"));
+        }
+    }
+
+    /// Cuts off what lies before `offset`, as retention would. Of a topic that is compacted and nothing else
+    /// the broker lets nobody cut.
     ///
     /// # Panics
     /// When the broker refuses.
@@ -105,7 +122,8 @@ impl Admin {
         });
     }
 
-    /// The offsets that a group has committed, by partition; `None` where there is none.
+    /// The offsets that a group has committed, by partition; `None` where there is none. A broker that has
+    /// just come up is waited for.
     ///
     /// # Panics
     /// When the broker does not answer.
@@ -113,10 +131,11 @@ impl Admin {
     pub fn offsets(&self, group: &str, topic: &str, partitions: i32) -> Vec<Option<i64>> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
-        let committed = self
-            .member_of(group)
-            .committed_offsets(list, TIMEOUT)
-            .unwrap_or_else(|err| panic!("could not read the offsets of {group}: {err}"));
+        let stranger = self.member_of(group);
+        let what = format!("the offsets of {group} can be read");
+        let committed = patience::until(&what, patience::STARTING, || {
+            stranger.committed_offsets(list.clone(), TIMEOUT).ok()
+        });
         let offsets = committed.elements().into_iter().map(|e| match e.offset() {
             Offset::Offset(offset) => Some(offset),
             Offset::Beginning
@@ -128,7 +147,8 @@ impl Admin {
         offsets.collect()
     }
 
-    /// The first offset of a partition and the one behind its last record, open transactions included.
+    /// The first offset of a partition and the one behind its last record, open transactions included. A
+    /// broker that has just come up is waited for.
     ///
     /// # Panics
     /// When the broker does not answer.
@@ -139,9 +159,10 @@ impl Admin {
             .set("isolation.level", "read_uncommitted")
             .create()
             .expect("a client needs nothing but an address");
-        client
-            .fetch_watermarks(topic, partition, TIMEOUT)
-            .unwrap_or_else(|err| panic!("could not read the ends of {topic}/{partition}: {err}"))
+        let what = format!("the ends of {topic}/{partition} can be read");
+        patience::until(&what, patience::STARTING, || {
+            client.fetch_watermarks(topic, partition, TIMEOUT).ok()
+        })
     }
 
     /// Knows the group's name and never joins it.
