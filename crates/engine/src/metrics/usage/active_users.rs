@@ -65,6 +65,23 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_that_is_told_after_the_first_use_holds_from_the_beginning() {
+        let mut story = Story::default();
+        story
+            .used("ada", day(0, 20))
+            .lives_in("Asia/Tokyo", day(0, 19));
+        story.used("ada", day(1, 20));
+        assert_eq!(
+            [story.tells("dau", 1), story.tells("events_1d", 1)],
+            ["1", "1"]
+        );
+        assert_eq!(
+            [story.tells("dau", 2), story.tells("events_7d", 2)],
+            ["1", "2"]
+        );
+    }
+
+    #[test]
     fn with_a_minimum_fewer_events_make_nobody_active() {
         let mut story = Story::default();
         story.settings.active_min_events = 2;

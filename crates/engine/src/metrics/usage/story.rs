@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use mainstay_model::{Actor, Body, Event, Id, Timestamp, UserFields, Value, Zone};
+use mainstay_model::{AccountFields, Actor, Body, Event, Field, Id};
+use mainstay_model::{Timestamp, UserFields, Value, Zone};
 
 use crate::engine::{Engine, Outputs};
 use crate::metrics::CATALOGUE;
@@ -61,6 +62,16 @@ impl Story {
 
     pub(super) fn created(&mut self, at: Timestamp) -> &mut Story {
         self.then(None, at, Body::AccountCreated(Default::default()))
+    }
+
+    /// The account's zone is told, by its creation at `at`.
+    pub(super) fn lives_in(&mut self, zone: &str, at: Timestamp) -> &mut Story {
+        let tz = Field::Set(zone.parse().unwrap());
+        let fields = AccountFields {
+            tz,
+            ..AccountFields::default()
+        };
+        self.then(None, at, Body::AccountCreated(fields))
     }
 
     /// The final value of a metric on a day of the story, as a person would write it.
