@@ -99,6 +99,7 @@ impl Member {
             let again = fenced.is_some_and(|before| before.elapsed() < FENCED_AGAIN);
             if is_fenced(&error) && !again {
                 tracing::warn!("fenced by another member with this instance's name; joining anew");
+                self.context.lost_all(consumer);
                 return Stay::Fenced;
             }
             if let Some(fault) = fault(&error) {
@@ -227,6 +228,26 @@ impl Callbacks {
         };
         self.wait_for(happened);
         consumer.incremental_unassign(list)
+    }
+
+    /// A member that was fenced gets no more callbacks. What it had may be another's by now, and must not be
+    /// committed under the membership of its next self.
+    fn lost_all(&self, consumer: &BaseConsumer<Callbacks>) {
+        let had = match consumer.assignment() {
+            Ok(had) => had,
+            Err(error) => {
+                let why = format!("fenced, and what was assigned is not known: {error}");
+                drop(self.events.send(Event::Fault(Fault::Membership(why))));
+                return;
+            }
+        };
+        let elements = had.elements();
+        let shards = elements.iter().map(|element| shard_no(element.partition()));
+        let shards: Vec<ShardNo> = shards.collect();
+        if !shards.is_empty() {
+            self.observer.told(&Told::Revoked(&shards));
+            self.wait_for(Happened::Lost(shards));
+        }
     }
 
     /// Says what happened and waits until the machine lets the callback return.
