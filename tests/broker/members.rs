@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use mainstay_tests::{Deployment, Ended, Instance, broker, patience};
+use mainstay_tests::{Deployment, Ended, Instance, patience};
 
 use super::{chance, company, deployment, from_environment};
 
@@ -12,7 +12,6 @@ pub(super) fn trials() -> Vec<Trial> {
         instances_that_join_and_leave_share_the_work,
         instances_that_are_killed_at_random_lose_nothing,
         a_zombie_past_its_session_writes_nothing_and_comes_back,
-        a_revoke_that_cannot_commit_gives_the_work_to_the_next_owner,
         of_two_processes_with_one_id_one_gives_up_and_says_so,
     ])
 }
@@ -95,33 +94,6 @@ fn a_zombie_past_its_session_writes_nothing_and_comes_back() {
     zombie.wait_until_ready();
     zombie.stop();
     other.stop();
-    it.tells(company());
-}
-
-/// A broker that does not answer while shards are handed over lets the commit inside the revoke fail.
-fn a_revoke_that_cannot_commit_gives_the_work_to_the_next_owner() {
-    let broker = broker::own();
-    let it = Deployment::new(&broker.address(), "revoke");
-    let feed = it.feed();
-    std::thread::scope(|scope| {
-        scope.spawn(|| feed.send_over(&company().lines, Duration::from_secs(40)));
-        let a = it.start_ready("a");
-        let mut b = it.start_ready("b");
-        for round in 0..3 {
-            let mut joining = it.start("c");
-            // From before the join is known to after it: the rounds differ in what is cut off.
-            std::thread::sleep(Duration::from_millis(300 + 400 * round));
-            broker.freeze();
-            std::thread::sleep(Duration::from_secs(7));
-            broker.thaw();
-            joining.wait_until_ready();
-            b.wait_until_ready();
-            joining.stop();
-        }
-        it.tells(company());
-        a.stop();
-        b.stop();
-    });
     it.tells(company());
 }
 
