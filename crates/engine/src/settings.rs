@@ -2,7 +2,7 @@
 //!
 //! The config file, its defaults and its errors are the app's; the engine is handed this.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_model::Zone;
 use xxhash_rust::xxh3::xxh3_64;
@@ -34,6 +34,22 @@ pub struct Settings {
     pub key_actions: BTreeSet<String>,
     /// How many key actions in 7 days make a user engaged: 1 or more.
     pub engaged_k: u32,
+    /// The tracked features, by name, each with the names of the product events that are a use of it: at most
+    /// [`Settings::MOST_FEATURES`].
+    pub features: BTreeMap<String, BTreeSet<String>>,
+    /// Names of the product events that all together make a user activated; empty: nobody is.
+    pub activation_events: BTreeSet<String>,
+    /// How long after the sign-up the last of them may come; `None`: at any time.
+    pub activation_within_ms: Option<i64>,
+    /// Names of the product events that are the steps of the onboarding checklist; empty: there is none.
+    pub onboarding_steps: BTreeSet<String>,
+    /// How many days without activity make a known user dormant: 1 to 60.
+    pub dormant_days: i32,
+    /// The account traits by which groups are made, besides the fleet: `plan`, `industry`, `size`, `region`,
+    /// `owner`, or the name of a trait of the company's own; at most 16.
+    pub segments: Vec<String>,
+    /// How many groups a trait may make; accounts with further values count in the fleet only.
+    pub segments_max: usize,
     /// How long ids of product events are remembered.
     pub dedupe_product_ms: i64,
     /// How long ids of all other events are remembered.
@@ -41,6 +57,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// A user's day has a bit for each feature.
+    pub const MOST_FEATURES: usize = 64;
+    /// Each trait is a group more for every account.
+    pub const MOST_SEGMENTS: usize = 16;
+
     /// A hash of all that shapes facts, kept with the state: the same settings have the same hash in every
     /// release.
     #[must_use]
@@ -57,12 +78,25 @@ impl Settings {
             i64::from(self.engaged_k),
             self.dedupe_product_ms,
             self.dedupe_business_ms,
+            self.activation_within_ms.unwrap_or(-1),
+            i64::from(self.dormant_days),
+            self.segments_max as i64,
         ] {
             to.int(number);
         }
-        for names in [&self.active_events, &self.active_ignore, &self.key_actions] {
+        let names = [
+            &self.active_events,
+            &self.active_ignore,
+            &self.key_actions,
+            &self.activation_events,
+            &self.onboarding_steps,
+        ];
+        for names in names.into_iter().chain(self.features.values()) {
             to.uint(names.len() as u64);
             names.iter().for_each(|name| to.bytes(name.as_bytes()));
+        }
+        for name in self.features.keys().chain(&self.segments) {
+            to.bytes(name.as_bytes());
         }
         xxh3_64(&bytes)
     }
@@ -83,6 +117,13 @@ impl Default for Settings {
             active_min_events: 1,
             key_actions: BTreeSet::new(),
             engaged_k: 2,
+            features: BTreeMap::new(),
+            activation_events: BTreeSet::new(),
+            activation_within_ms: None,
+            onboarding_steps: BTreeSet::new(),
+            dormant_days: 14,
+            segments: Vec::new(),
+            segments_max: 200,
             dedupe_product_ms: 2 * HOUR_MS,
             dedupe_business_ms: 35 * 24 * HOUR_MS,
         }

@@ -188,6 +188,7 @@ impl Config {
             engaged_k: self.engaged.k,
             dedupe_product_ms: self.dedupe.product.ms(),
             dedupe_business_ms: self.dedupe.business.ms(),
+            ..Settings::default()
         }
     }
 
