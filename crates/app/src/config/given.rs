@@ -15,6 +15,9 @@ const PREFIX: &str = "MAINSTAY__";
 /// The keys of this table are names with dots, so no path goes on below it.
 const CLIENT: &str = "kafka.client.";
 
+/// A section of which the list under one key may stand alone: `segments = ["plan"]`.
+const SHORT: (&str, &str) = ("segments", "by");
+
 /// What a config is made from.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
@@ -43,6 +46,7 @@ impl Given {
     /// One tree of all of it.
     pub(super) fn tree(&self, report: &mut Report) -> Table {
         let mut table = self.read_file(report);
+        write_out(&mut table);
         for (name, value) in &self.environment {
             if let Some(path) = name.strip_prefix(PREFIX) {
                 let place = Place::Variable(name.clone());
@@ -171,10 +175,29 @@ fn path_of_variable(variable: &str) -> String {
     }
 }
 
+/// Puts a list that stands for its section where it belongs, so that all behind reads one shape.
+fn write_out(table: &mut Table) {
+    let (section, key) = SHORT;
+    let Some(entry) = table.0.get_mut(section) else {
+        return;
+    };
+    if matches!(entry.node.value, Value::List(_)) {
+        let inner = Entry {
+            key_at: entry.key_at.clone(),
+            node: std::mem::take(&mut entry.node),
+        };
+        entry.node = Node {
+            at: inner.node.at.clone(),
+            value: Value::Table(Table([(key.to_owned(), inner)].into())),
+        };
+    }
+}
+
 /// Puts a text at a path of keys, over what was there.
 fn put(table: &mut Table, path: &str, value: &str, place: &Place) {
     let (section, key) = match path.strip_prefix(CLIENT) {
         Some(property) => ("kafka.client", property),
+        None if path == SHORT.0 => SHORT,
         None => path.rsplit_once('.').unwrap_or(("", path)),
     };
     let mut table = table;

@@ -4,20 +4,25 @@
 //! is one line in the list below. The reader, the known keys, the nearest names and the reference file all
 //! follow from these. What the options mean is not known here.
 
+mod activation;
 mod active;
 mod commit;
 mod dedupe;
+mod dormant;
 mod emit;
 mod engaged;
+mod features;
 mod given;
 mod http;
 mod kafka;
 mod key_actions;
 mod limits;
 mod mistake;
+mod onboarding;
 mod output;
 mod prometheus;
 mod section;
+mod segments;
 mod session;
 mod setting;
 mod sources;
@@ -27,19 +32,24 @@ mod tree;
 
 use mainstay_engine::Settings;
 
+pub use activation::Activation;
 pub use active::Active;
 pub use commit::Commit;
 pub use dedupe::Dedupe;
+pub use dormant::Dormant;
 pub use emit::Emit;
 pub use engaged::Engaged;
+pub use features::Features;
 pub use given::Given;
 pub use http::Http;
 pub use kafka::{Brokers, Kafka, OnDataLoss, Partitioner};
 pub use key_actions::KeyActions;
 pub use limits::Limits;
 pub use mistake::{Mistakes, Told};
+pub use onboarding::Onboarding;
 pub use output::{ChosenMetrics, Output};
 pub use prometheus::Prometheus;
+pub use segments::{Segments, TraitNames};
 pub use session::Session;
 pub use setting::{NoSpan, Secret, Size, Span, TopicName};
 pub use sources::{Source, Sources, StartAt};
@@ -99,6 +109,16 @@ parts! {
     active: Active,
     /// Which users are engaged.
     engaged: Engaged,
+    /// Which users are dormant.
+    dormant: Dormant,
+    /// The parts of the product whose use is told one by one.
+    features: Features,
+    /// What a user must have done to be activated.
+    activation: Activation,
+    /// The checklist that a new account goes through.
+    onboarding: Onboarding,
+    /// By which traits accounts are grouped.
+    segments: Segments,
     /// How long ids of events are remembered.
     dedupe: Dedupe,
     /// The topics that Mainstay writes.
@@ -186,9 +206,15 @@ impl Config {
             active_min_events: self.active.min_events,
             key_actions: self.key_actions.0.clone(),
             engaged_k: self.engaged.k,
+            features: self.features.0.clone(),
+            activation_events: self.activation.events.clone(),
+            activation_within_ms: self.activation.within.map(Span::ms),
+            onboarding_steps: self.onboarding.steps.clone(),
+            dormant_days: self.dormant.days.cast_signed(),
+            segments: self.segments.by.0.clone(),
+            segments_max: self.segments.max as usize,
             dedupe_product_ms: self.dedupe.product.ms(),
             dedupe_business_ms: self.dedupe.business.ms(),
-            ..Settings::default()
         }
     }
 

@@ -148,6 +148,20 @@ impl Setting for Span {
     }
 }
 
+/// A duration that need not be given.
+impl Setting for Option<Span> {
+    fn read(node: &Node, key: &str, report: &mut Report) -> Option<Option<Span>> {
+        Span::read(node, key, report).map(Some)
+    }
+
+    fn shown(&self) -> Shown {
+        match self {
+            Some(span) => span.shown(),
+            None => Shown::Unset("\"7d\"".to_owned()),
+        }
+    }
+}
+
 /// A number of bytes, written with its unit: `64KiB`, `16MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size {

@@ -68,6 +68,117 @@ metrics = ["dau", "stickyness", 5]
 }
 
 #[test]
+fn what_usage_is_told_of_has_all_of_its_mistakes_named() {
+    let text = r#"
+[features]
+report = []
+"a b" = ["opened"]
+bulk = "imported"
+chart = [5]
+[activation]
+events = "sent"
+within = "0s"
+[onboarding]
+step = ["opened"]
+[dormant]
+days = 61
+[segments]
+by = ["plan", "all", "region", "plan", 7, ""]
+max = 0
+"#;
+    let said = mistakes(&format!("{text}{MINIMAL}"), "toml");
+    let expected = [
+        ":3:10: `features.report`: found an empty list, expected the name of at least one product event",
+        ":4:1: `features.a b`: found \"a b\", expected the name of a feature: letters, digits, `_` and `-`, \
+         64 at most",
+        ":5:8: `features.bulk`: found \"imported\", expected a list of names",
+        ":6:10: `features.chart`: found 5, expected a name",
+        ":8:10: `activation.events`: found \"sent\", expected a list of names",
+        ":9:10: `activation.within`: found \"0s\", expected 1s to 365d",
+        ":11:1: `onboarding.step`: there is no such key; did you mean `steps`?",
+        ":13:8: `dormant.days`: found 61, expected 1 to 60",
+        ":15:15: `segments.by`: found \"all\", which is a dimension of its own, expected a trait",
+        ":15:32: `segments.by`: found \"plan\" twice, expected each trait once",
+        ":15:40: `segments.by`: found 7, expected the name of a trait",
+        ":15:43: `segments.by`: found \"\", expected the name of a trait, 64 characters at most",
+        ":16:7: `segments.max`: found 0, expected 1 to 10000",
+    ];
+    for line in expected {
+        assert!(said.contains(line), "{line}\nis not in\n{said}");
+    }
+    let number = format!("{} mistakes", expected.len());
+    assert!(said.starts_with(&number), "{said}");
+}
+
+#[test]
+fn sixty_four_features_and_sixteen_segments_are_tracked_and_more_are_refused() {
+    let text = |features: usize, segments: usize| {
+        let names: Vec<String> = (0..segments).map(|n| format!("trait{n}")).collect();
+        let mut text = format!("segments = {names:?}\n{MINIMAL}[features]\n");
+        for n in 0..features {
+            text.push_str(&format!("feature{n} = [\"used\"]\n"));
+        }
+        text
+    };
+    let settings = load(&text(64, 16), "toml", &[], &[])
+        .unwrap()
+        .engine_settings();
+    assert_eq!((settings.features.len(), settings.segments.len()), (64, 16));
+    let said = mistakes(&text(65, 17), "toml");
+    for line in [
+        ":1:12: `segments.by`: found 17 traits, expected 16 at most",
+        "`features`: found 65 features, expected 64 at most",
+    ] {
+        assert!(said.contains(line), "{line}\nis not in\n{said}");
+    }
+    assert!(said.starts_with("2 mistakes"), "{said}");
+}
+
+#[test]
+fn what_usage_is_told_of_reaches_the_engine() {
+    let text = "[features]\nreport = [\"viewed\", \"exported\"]\n\
+                [activation]\nevents = [\"sent\"]\nwithin = \"7d\"\n\
+                [onboarding]\nsteps = [\"invited\"]\n[dormant]\ndays = 30\n\
+                [segments]\nby = [\"region\", \"plan\"]\nmax = 9\n";
+    let config = load(&format!("{text}{MINIMAL}"), "toml", &[], &[]).unwrap();
+    let names = |list: &[&str]| list.iter().map(|name| name.to_string()).collect();
+    let expected = Settings {
+        features: BTreeMap::from([("report".to_owned(), names(&["exported", "viewed"]))]),
+        activation_events: names(&["sent"]),
+        activation_within_ms: Some(7 * 24 * 3_600_000),
+        onboarding_steps: names(&["invited"]),
+        dormant_days: 30,
+        segments: vec!["region".to_owned(), "plan".to_owned()],
+        segments_max: 9,
+        ..Settings::default()
+    };
+    assert_eq!(config.engine_settings(), expected);
+}
+
+#[test]
+fn a_list_alone_says_by_which_traits_accounts_are_grouped() {
+    let by = |config: Config| config.segments.by.0.join(",");
+    let toml = format!("segments = [\"plan\", \"region\"]\n{MINIMAL}");
+    let yaml = "kafka:\n  brokers: a:1\nsources:\n  product:\nsegments: [plan, region]\n";
+    assert_eq!(by(load(&toml, "toml", &[], &[]).unwrap()), "plan,region");
+    assert_eq!(by(load(yaml, "yaml", &[], &[]).unwrap()), "plan,region");
+
+    let environment = [
+        ("MAINSTAY__SEGMENTS", "plan, size"),
+        ("MAINSTAY__FEATURES__REPORT", "viewed"),
+    ];
+    let set = ["segments.max=9", "activation.within=7d"];
+    let config = load(&toml, "toml", &environment, &set).unwrap();
+    assert_eq!(config.segments.max, 9);
+    assert_eq!(config.engine_settings().features["report"].len(), 1);
+    assert_eq!(by(config), "plan,size");
+    let config = load(&toml, "toml", &[], &["segments.max=9"]).unwrap();
+    assert_eq!(by(config), "plan,region");
+    let config = load(&toml, "toml", &[], &["segments=['owner']"]).unwrap();
+    assert_eq!(by(config), "owner");
+}
+
+#[test]
 fn yaml_mistakes_have_their_places_too() {
     let said = mistakes("kafka:\n  brokers: a:1\ntime:\n  zoen: UTC\n", "yaml");
     assert!(
