@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_void};
 use std::ptr::NonNull;
 use std::thread::Thread;
 
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka_sys as sys;
 
 /// A queue of librdkafka. Whoever holds one also holds its client, and drops the client later.
@@ -25,6 +26,28 @@ impl Queue {
         // SAFETY: the caller's promise; the name is copied by librdkafka.
         let queue = unsafe { sys::rd_kafka_queue_get_partition(client, topic.as_ptr(), partition) };
         NonNull::new(queue).map(Queue)
+    }
+
+    /// A queue of its own, into which the client delivers answers.
+    ///
+    /// # Safety
+    /// `client` is a live client, and stays so until the queue is dropped.
+    pub(crate) unsafe fn new(client: *mut sys::rd_kafka_t) -> Queue {
+        // SAFETY: the caller's promise.
+        let queue = unsafe { sys::rd_kafka_queue_new(client) };
+        Queue(NonNull::new(queue).expect("librdkafka ends the process where there is no memory"))
+    }
+
+    /// The queue, for a call that is handed one.
+    pub(crate) fn as_ptr(&self) -> *mut sys::rd_kafka_queue_t {
+        self.0.as_ptr()
+    }
+
+    /// Waits for an answer.
+    pub(crate) fn poll(&self, timeout_ms: i32) -> Option<Event> {
+        // SAFETY: the queue is alive; the answer is ours to destroy.
+        let event = unsafe { sys::rd_kafka_queue_poll(self.0.as_ptr(), timeout_ms) };
+        NonNull::new(event).map(Event)
     }
 
     /// Keeps what is delivered here out of the consumer's common queue, from now on.
@@ -68,6 +91,30 @@ impl Drop for Queue {
     fn drop(&mut self) {
         // SAFETY: made by librdkafka for us, destroyed only here.
         unsafe { sys::rd_kafka_queue_destroy(self.0.as_ptr()) }
+    }
+}
+
+/// An answer of librdkafka.
+pub(crate) struct Event(NonNull<sys::rd_kafka_event_t>);
+
+impl Event {
+    /// The answer, to be read. What is read of it lives as long.
+    pub(crate) fn as_ptr(&self) -> *mut sys::rd_kafka_event_t {
+        self.0.as_ptr()
+    }
+
+    /// Why it is no answer, if it is none.
+    pub(crate) fn error(&self) -> Option<RDKafkaErrorCode> {
+        // SAFETY: alive until dropped.
+        let code = unsafe { sys::rd_kafka_event_error(self.0.as_ptr()) };
+        (code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| code.into())
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: handed over by `poll`, destroyed only here.
+        unsafe { sys::rd_kafka_event_destroy(self.0.as_ptr()) }
     }
 }
 
