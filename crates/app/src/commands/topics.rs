@@ -137,11 +137,12 @@ fn write_acls(
         let list: Vec<_> = rights
             .iter()
             .map(|right| {
+                let operations = right.operations.iter().map(|operation| operation.name());
                 json!({
-                    "kind": right.kind,
+                    "kind": right.kind.name(),
                     "name": right.name,
                     "prefixed": right.prefixed,
-                    "operations": right.operations,
+                    "operations": operations.collect::<Vec<_>>(),
                 })
             })
             .collect();

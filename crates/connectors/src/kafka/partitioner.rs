@@ -1,4 +1,5 @@
-//! Which shard a key belongs to: the hash of the Java client, which most producers use.
+//! Which shard a key belongs to: the hash of the Java client, which most producers use; and that of
+//! librdkafka, which many use without knowing.
 
 /// The partition of a key, as the Java client's default partitioner chooses it.
 ///
@@ -8,6 +9,29 @@
 pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
     assert!(partitions > 0, "a topic has at least one partition");
     (murmur2(key) & 0x7fff_ffff) % partitions
+}
+
+/// The partition of a key, as librdkafka's default partitioner (`consistent_random`) chooses it: CRC-32.
+///
+/// # Panics
+/// When there is no partition at all.
+#[must_use]
+pub fn librdkafka_partition_of(key: &[u8], partitions: u32) -> u32 {
+    assert!(partitions > 0, "a topic has at least one partition");
+    crc32(key) % partitions
+}
+
+/// The CRC-32 of zip and Ethernet, a bit at a time: no more than a sample of keys is hashed.
+fn crc32(data: &[u8]) -> u32 {
+    let mut crc = u32::MAX;
+    for byte in data {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            let carry = crc & 1;
+            crc = (crc >> 1) ^ (0xedb8_8320 * carry);
+        }
+    }
+    !crc
 }
 
 /// 32-bit MurmurHash2 with the seed of the Java client.
@@ -54,6 +78,13 @@ mod tests {
         ] {
             assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");
         }
+    }
+
+    #[test]
+    fn the_other_hash_is_crc_32() {
+        // The check value of the catalogue of CRCs.
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        assert_eq!(crc32(b""), 0);
     }
 
     #[test]

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+pub use mainstay_intake::Operation;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::client::{self, ClientError};
+use super::inspect::is_refusal;
 use super::offsets::Offsets;
 use super::settings::{KafkaSettings, SourceSettings};
 use super::wait::wait;
@@ -108,6 +110,16 @@ pub enum TopicError {
         #[source]
         source: KafkaError,
     },
+    /// The broker does not let us see a topic.
+    #[error(
+        "no right to see topic `{topic}`, or it does not exist; as an administrator:\n{command}"
+    )]
+    NotAllowed {
+        /// Which.
+        topic: String,
+        /// What grants the right.
+        command: String,
+    },
     /// An input is not there.
     #[error("sources.{name}: topic `{topic}` does not exist; create it, or set `optional`")]
     NoInput {
@@ -160,6 +172,9 @@ pub fn inspect(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Foun
     let offsets = Offsets::new(kafka).map_err(ClientError::from)?;
     let count = |topic: &str| {
         offsets.partitions(topic).map_err(|source| {
+            if source.rdkafka_error_code().is_some_and(is_refusal) {
+                return not_allowed(kafka, sources, topic);
+            }
             // Why nobody answers (a password, a certificate) is in what the client logs.
             (0..50).for_each(|_| offsets.poll());
             unreachable(source)
@@ -208,6 +223,16 @@ pub fn inspect(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Foun
     })
 }
 
+fn not_allowed(kafka: &KafkaSettings, sources: &[SourceSettings], topic: &str) -> TopicError {
+    let of_topic = |acl: &Acl| acl.kind == Kind::Topic && acl.name == topic;
+    let needed = acls(kafka, sources).into_iter().find(of_topic);
+    let command = needed.map(|acl| acl_command(kafka, &acl, SOMEBODY));
+    TopicError::NotAllowed {
+        topic: topic.to_owned(),
+        command: command.unwrap_or_default(),
+    }
+}
+
 /// Fewer replicas of the changelog than this may lose state with a broker.
 const REPLICAS: usize = 3;
 
@@ -227,8 +252,35 @@ fn warn_of_few_replicas(kafka: &KafkaSettings, offsets: &Offsets) {
 /// # Errors
 /// When the cluster refuses one.
 pub fn create(kafka: &KafkaSettings, topics: &[TopicPlan]) -> Result<(), TopicError> {
+    let options = AdminOptions::new().operation_timeout(Some(CREATION));
+    match refused(kafka, topics, &options)?.into_iter().next() {
+        Some(refused) => Err(refused),
+        None => Ok(()),
+    }
+}
+
+/// Why the cluster would not create these topics; nothing is created.
+///
+/// # Errors
+/// When the cluster does not answer.
+pub fn try_to_create(
+    kafka: &KafkaSettings,
+    topics: &[TopicPlan],
+) -> Result<Vec<TopicError>, TopicError> {
+    let options = AdminOptions::new().operation_timeout(Some(CREATION));
+    refused(kafka, topics, &options.validate_only(true))
+}
+
+/// How long the cluster may take to create topics.
+const CREATION: Duration = Duration::from_secs(10);
+
+fn refused(
+    kafka: &KafkaSettings,
+    topics: &[TopicPlan],
+    options: &AdminOptions,
+) -> Result<Vec<TopicError>, TopicError> {
     if topics.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let unreachable = |source| TopicError::Unreachable {
         brokers: kafka.brokers.clone(),
@@ -236,22 +288,20 @@ pub fn create(kafka: &KafkaSettings, topics: &[TopicPlan]) -> Result<(), TopicEr
     };
     let admin = client::admin(kafka).map_err(ClientError::from)?;
     let new: Vec<NewTopic<'_>> = topics.iter().map(new_topic).collect();
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(10)));
-    let results = wait(admin.create_topics(&new, &options)).map_err(unreachable)?;
-    for (topic, result) in topics.iter().zip(results) {
-        match result {
+    let results = wait(admin.create_topics(&new, options)).map_err(unreachable)?;
+    let refused = topics
+        .iter()
+        .zip(results)
+        .filter_map(|(topic, result)| match result {
             // Another instance was faster.
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((_, code)) => {
-                return Err(TopicError::Create {
-                    name: topic.name.clone(),
-                    why: code.to_string(),
-                    command: create_command(kafka, topic),
-                });
-            }
-        }
-    }
-    Ok(())
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => None,
+            Err((_, code)) => Some(TopicError::Create {
+                name: topic.name.clone(),
+                why: code.to_string(),
+                command: create_command(kafka, topic),
+            }),
+        });
+    Ok(refused.collect())
 }
 
 fn new_topic(plan: &TopicPlan) -> NewTopic<'_> {
@@ -274,56 +324,81 @@ pub fn create_command(kafka: &KafkaSettings, topic: &TopicPlan) -> String {
     command
 }
 
+/// What a right is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A topic.
+    Topic,
+    /// A consumer group.
+    Group,
+    /// A producer's transactional id.
+    TransactionalId,
+}
+
+impl Kind {
+    /// Its name, as Kafka's tools take it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Topic => "topic",
+            Kind::Group => "group",
+            Kind::TransactionalId => "transactional-id",
+        }
+    }
+}
+
 /// A right that our principal needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acl {
-    /// `topic`, `group` or `transactional-id`.
-    pub kind: &'static str,
+    /// What it is about.
+    pub kind: Kind,
     /// Its name, or what it begins with.
     pub name: String,
     /// Whether the name is only a beginning.
     pub prefixed: bool,
     /// What must be allowed.
-    pub operations: &'static [&'static str],
+    pub operations: Vec<Operation>,
 }
 
 /// The rights that the pipeline needs, and no more.
 #[must_use]
 pub fn acls(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Vec<Acl> {
-    let topic = |name: String, operations| Acl {
-        kind: "topic",
+    use Operation::{Describe, Read, Write};
+    let topic = |name: String, operations: &[Operation]| Acl {
+        kind: Kind::Topic,
         name,
         prefixed: false,
-        operations,
+        operations: operations.to_vec(),
     };
     let mut acls: Vec<Acl> = sources
         .iter()
-        .map(|source| topic(source.topic.clone(), &["Read", "Describe"][..]))
+        .map(|source| topic(source.topic.clone(), &[Read, Describe]))
         .collect();
-    acls.push(topic(kafka.shards_topic(), &["Read", "Describe"]));
+    acls.push(topic(kafka.shards_topic(), &[Read, Describe]));
     for written in Topic::ALL {
-        let operations: &[&str] = match written {
-            Topic::Changelog => &["Read", "Write", "Describe"],
-            Topic::AccountMetrics | Topic::AccountDaily | Topic::DeadLetter => {
-                &["Write", "Describe"]
-            }
+        let operations: &[Operation] = match written {
+            Topic::Changelog => &[Read, Write, Describe],
+            Topic::AccountMetrics | Topic::AccountDaily | Topic::DeadLetter => &[Write, Describe],
         };
         acls.push(topic(kafka.topic(*written), operations));
     }
     acls.push(Acl {
-        kind: "group",
+        kind: Kind::Group,
         name: kafka.application.clone(),
         prefixed: false,
-        operations: &["Read", "Describe"],
+        operations: vec![Read, Describe],
     });
     acls.push(Acl {
-        kind: "transactional-id",
+        kind: Kind::TransactionalId,
         name: format!("{}-", kafka.application),
         prefixed: true,
-        operations: &["Write", "Describe"],
+        operations: vec![Write, Describe],
     });
     acls
 }
+
+/// In a command that grants a right: whom it is granted to, as no client knows what the broker calls it.
+pub const SOMEBODY: &str = "User:NAME";
 
 /// The command that grants a right.
 #[must_use]
@@ -332,10 +407,12 @@ pub fn acl_command(kafka: &KafkaSettings, acl: &Acl, principal: &str) -> String 
     let mut command = format!(
         "kafka-acls.sh --bootstrap-server {} --add --allow-principal {principal} --{} {} \
          --resource-pattern-type {pattern}",
-        kafka.brokers, acl.kind, acl.name
+        kafka.brokers,
+        acl.kind.name(),
+        acl.name
     );
-    for operation in acl.operations {
-        command.push_str(&format!(" --operation {operation}"));
+    for operation in &acl.operations {
+        command.push_str(&format!(" --operation {}", operation.name()));
     }
     command
 }
@@ -369,6 +446,18 @@ mod tests {
             let refused = inspect(&kafka, &[]).unwrap_err();
             assert_eq!(refused.to_string(), format!("kafka.client.{option}: {why}"));
         }
+    }
+
+    #[test]
+    fn the_command_that_grants_a_right_names_all_of_it() {
+        let kafka = KafkaSettings::new("b:9092");
+        let rights = acls(&kafka, &[]);
+        let last = rights.last().unwrap();
+        assert_eq!(
+            acl_command(&kafka, last, SOMEBODY),
+            "kafka-acls.sh --bootstrap-server b:9092 --add --allow-principal User:NAME --transactional-id \
+             mainstay- --resource-pattern-type prefixed --operation Write --operation Describe"
+        );
     }
 
     #[test]
