@@ -26,6 +26,18 @@ pub(crate) fn write<const N: usize>(
     Ok(())
 }
 
+/// What a stranger wrote, for a terminal: control characters could make it do things.
+pub(crate) fn printable(text: &str) -> String {
+    let shown = |c: char| {
+        if c.is_control() {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use crate::cli::ConfigFile;
 use crate::config::{Config, Given, Needs};
 use crate::exit::WrongUsage;
-use crate::{table, wiring};
+use crate::table::{self, printable};
+use crate::wiring;
 
 /// The arguments of `dlq`.
 #[derive(Debug, Args)]
@@ -249,18 +250,6 @@ fn shown(bytes: Option<&[u8]>) -> String {
             Err(_) => format!("base64:{}", BASE64.encode(bytes)),
         },
     }
-}
-
-/// Control characters could make a terminal do things.
-fn printable(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() {
-            char::REPLACEMENT_CHARACTER
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
 }
 
 fn code(text: &str) -> Result<Code, String> {
