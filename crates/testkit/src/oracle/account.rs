@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainstay_engine::Settings;
 use mainstay_model::{Day, Timestamp, Zone};
 
-use super::event::{Body, Event};
+use super::event::{Actor, Body, Event};
 use super::sessions::Moment;
 
 /// A time, and the day that it was when it arrived.
@@ -20,23 +20,50 @@ pub(super) struct Account {
     pub(super) first_day: Day,
     /// The oldest day of a product event, also of an ignored one or one without a user.
     pub(super) first_product_day: Option<Day>,
+    /// The earliest instant of an event of any type, by day.
+    began: BTreeMap<Day, Timestamp>,
     pub(super) created: Vec<Dated>,
     pub(super) deleted: Vec<Dated>,
+    seats: Vec<Told<i64>>,
+    traits: BTreeMap<String, Vec<Told<String>>>,
     /// Qualifying events by day, also those without a user.
     pub(super) events: BTreeMap<Day, i128>,
+    /// The same, by who did it.
+    pub(super) events_by: BTreeMap<(Actor, Day), i128>,
     pub(super) users: BTreeMap<String, User>,
+}
+
+/// What an event says of a field; `None` erases it.
+struct Told<T> {
+    at: Timestamp,
+    value: Option<T>,
+    day: Day,
 }
 
 #[derive(Default)]
 pub(super) struct User {
     /// Qualifying events by day.
     pub(super) events: BTreeMap<Day, i128>,
+    /// The same, by who did it.
+    pub(super) events_by: BTreeMap<(Actor, Day), i128>,
+    /// The earliest qualifying event of each day.
+    earliest: BTreeMap<Day, Timestamp>,
     pub(super) key_actions: BTreeMap<Day, i128>,
     /// Events that sessions are made of.
     pub(super) moments: Vec<Moment>,
+    /// Events whose names features, activation or onboarding ask for, by name.
+    pub(super) named: BTreeMap<String, Vec<Named>>,
     pub(super) first_product_day: Option<Day>,
     pub(super) signed_up: Vec<Dated>,
     pub(super) removed: Vec<Dated>,
+}
+
+/// An event of a name that somebody asks for.
+#[derive(Clone, Copy)]
+pub(super) struct Named {
+    pub(super) at: Timestamp,
+    pub(super) day: Day,
+    pub(super) duration_ms: i64,
 }
 
 /// What is told of the zone after an event: by the newest time, not by arrival.
@@ -56,9 +83,13 @@ impl Account {
             zone: None,
             first_day: day,
             first_product_day: None,
+            began: BTreeMap::new(),
             created: Vec::new(),
             deleted: Vec::new(),
+            seats: Vec::new(),
+            traits: BTreeMap::new(),
             events: BTreeMap::new(),
+            events_by: BTreeMap::new(),
             users: BTreeMap::new(),
         }
     }
@@ -67,10 +98,13 @@ impl Account {
     pub(super) fn take(&mut self, event: &Event, zone: Zone, day: Day, settings: &Settings) {
         self.first_day = self.first_day.min(day);
         self.zone = newest_zone(self.zone, event);
+        earliest(&mut self.began, day, event.time);
         let dated = (event.time, day);
         match &event.body {
             Body::Product {
-                name, duration_ms, ..
+                name,
+                duration_ms,
+                actor,
             } => {
                 let moment = Moment {
                     at: event.time,
@@ -78,12 +112,30 @@ impl Account {
                     day,
                     zone,
                 };
-                self.used(name, event.user.as_deref(), moment, settings);
+                let user = event.user.as_deref();
+                self.used(name, *actor, user, moment, settings);
             }
             Body::SignedUp => self.user(event).signed_up.push(dated),
             Body::Removed => self.user(event).removed.push(dated),
-            Body::Account { created: true, .. } => self.created.push(dated),
-            Body::Account { created: false, .. } | Body::Other => {}
+            Body::Account {
+                created,
+                seats,
+                traits,
+                ..
+            } => {
+                if *created {
+                    self.created.push(dated);
+                }
+                let at = event.time;
+                if let Some(value) = *seats {
+                    self.seats.push(Told { at, value, day });
+                }
+                for (name, value) in traits.clone() {
+                    let told = self.traits.entry(name).or_default();
+                    told.push(Told { at, value, day });
+                }
+            }
+            Body::Other => {}
             Body::Deleted => self.deleted.push(dated),
         }
     }
@@ -93,7 +145,14 @@ impl Account {
         self.users.entry(id).or_default()
     }
 
-    fn used(&mut self, name: &str, user: Option<&str>, moment: Moment, settings: &Settings) {
+    fn used(
+        &mut self,
+        name: &str,
+        actor: Actor,
+        user: Option<&str>,
+        moment: Moment,
+        settings: &Settings,
+    ) {
         let day = moment.day;
         let ignored = settings.active_ignore.contains(name);
         let qualifies = if settings.active_events.is_empty() {
@@ -104,12 +163,15 @@ impl Account {
         self.first_product_day = Some(self.first_product_day.map_or(day, |first| first.min(day)));
         if qualifies {
             *self.events.entry(day).or_default() += 1;
+            *self.events_by.entry((actor, day)).or_default() += 1;
         }
         let Some(user) = user else { return };
         let user = self.users.entry(user.to_owned()).or_default();
         user.first_product_day = Some(user.first_product_day.map_or(day, |first| first.min(day)));
         if qualifies {
             *user.events.entry(day).or_default() += 1;
+            *user.events_by.entry((actor, day)).or_default() += 1;
+            earliest(&mut user.earliest, day, moment.at);
         }
         if settings.key_actions.contains(name) {
             *user.key_actions.entry(day).or_default() += 1;
@@ -117,6 +179,31 @@ impl Account {
         if !ignored {
             user.moments.push(moment);
         }
+        if is_asked_for(name, settings) {
+            user.named.entry(name.to_owned()).or_default().push(Named {
+                at: moment.at,
+                day,
+                duration_ms: moment.duration_ms,
+            });
+        }
+    }
+
+    /// When it was created, as far as was known at the end of a day, else when it was first heard of.
+    pub(super) fn created_as_of(&self, day: Day) -> Option<Dated> {
+        earliest_until(&self.created, day).or_else(|| {
+            let began = self.began.range(..=day).map(|(day, at)| (*at, *day));
+            began.min()
+        })
+    }
+
+    /// How many seats it had at the end of a day.
+    pub(super) fn seats_as_of(&self, day: Day) -> Option<i64> {
+        value_as_of(&self.seats, day)
+    }
+
+    /// The value that a trait had at the end of a day.
+    pub(super) fn trait_as_of(&self, name: &str, day: Day) -> Option<String> {
+        value_as_of(self.traits.get(name)?, day)
     }
 
     /// The days from the first event on for which the account has a record: until it is deleted, and again
@@ -150,7 +237,51 @@ impl Account {
     }
 }
 
+/// Whether features, activation or onboarding need to know of events with this name.
+fn is_asked_for(name: &str, settings: &Settings) -> bool {
+    let mut of_features = settings.features.values();
+    of_features.any(|names| names.contains(name))
+        || settings.activation_events.contains(name)
+        || settings.onboarding_steps.contains(name)
+}
+
+fn earliest(by_day: &mut BTreeMap<Day, Timestamp>, day: Day, at: Timestamp) {
+    let earliest = by_day.entry(day).or_insert(at);
+    *earliest = at.min(*earliest);
+}
+
+/// The earliest of those that lie on a day or before it.
+pub(super) fn earliest_until(dated: &[Dated], day: Day) -> Option<Dated> {
+    dated.iter().copied().filter(|(_, on)| *on <= day).min()
+}
+
+/// The newest word of a day or before it; of words at one instant the greatest holds, and any is greater
+/// than that there is none.
+fn value_as_of<T: Clone + Ord>(told: &[Told<T>], day: Day) -> Option<T> {
+    let until = told.iter().filter(|told| told.day <= day);
+    let newest = until.max_by_key(|told| (told.at, told.value.clone()))?;
+    newest.value.clone()
+}
+
 impl User {
+    /// The earliest qualifying event up to a day.
+    pub(super) fn first_qualifying_until(&self, day: Day) -> Option<Timestamp> {
+        self.earliest.range(..=day).map(|(_, at)| *at).min()
+    }
+
+    /// The first event of a name up to a day.
+    pub(super) fn first_of(&self, name: &str, day: Day) -> Option<Dated> {
+        let named = self.named.get(name)?.iter();
+        let until = named.filter(|named| named.day <= day);
+        until.map(|named| (named.at, named.day)).min()
+    }
+
+    /// The first day on which the user was known.
+    pub(super) fn known_from(&self) -> Option<Day> {
+        let signed_up = self.signed_up.iter().map(|(_, day)| *day);
+        signed_up.chain(self.first_product_day).min()
+    }
+
     /// Whether the user counts as known at the end of a day: signed up or seen, and not removed since.
     pub(super) fn is_known(&self, day: Day) -> bool {
         let until = |dated: &&Dated| dated.1 <= day;
@@ -161,11 +292,5 @@ impl User {
             None => seen || signed_up.is_some(),
             Some(removed) => signed_up.is_some_and(|signed_up| signed_up > removed),
         }
-    }
-
-    pub(super) fn is_active(&self, day: Day, min_events: u32) -> bool {
-        self.events
-            .get(&day)
-            .is_some_and(|events| *events >= i128::from(min_events))
     }
 }

@@ -1,25 +1,51 @@
 //! Holding output records against the truth.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use mainstay_model::Day;
 use serde_json::{Map, Value};
 
-use super::Truth;
+use super::{CohortName, Group, Metrics, Truth, ids};
 
-/// The `account-daily` records of a run: of each account and day the last revision.
+/// The `account-daily` or `segment-daily` records of a run: of each account or group and day the last
+/// revision.
 ///
 /// On the way it watches what must hold between revisions: the first is 0, each one adds 1, and `corrects`
 /// has exactly the old values of what changed. A record without any metrics withdraws what was told.
 #[derive(Debug, Default)]
 pub struct Found {
-    days: BTreeMap<(String, Day), Map<String, Value>>,
+    days: BTreeMap<(Whose, Day), Map<String, Value>>,
     /// Revisions that do not follow from the one before.
     broken: Vec<String>,
 }
 
+/// Whose values a record has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Account(String),
+    Group(Group),
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Whose::Account(account) => f.write_str(account),
+            Whose::Group((dimension, segment)) => write!(f, "{dimension}/{segment}"),
+        }
+    }
+}
+
+impl Whose {
+    fn of(record: &Map<String, Value>) -> Option<Whose> {
+        let text = |name| record.get(name)?.as_str().map(str::to_owned);
+        let group = || Some(Whose::Group((text("dimension")?, text("segment")?)));
+        text("account_id").map(Whose::Account).or_else(group)
+    }
+}
+
 impl Found {
-    /// All records of an `account-daily.jsonl`, or of the topic.
+    /// All records of an `account-daily.jsonl` or a `segment-daily.jsonl`, or of the topic.
     pub fn of_lines<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> Found {
         let mut found = Found::default();
         for line in lines {
@@ -36,27 +62,26 @@ impl Found {
             return;
         };
         let day = record.get("date").and_then(Value::as_str).map(str::parse);
-        let account = record.get("account_id").and_then(Value::as_str);
-        let (Some(Ok(day)), Some(account)) = (day, account) else {
-            self.broken
-                .push(format!("no account and date: {}", lossy()));
+        let (Some(Ok(day)), Some(whose)) = (day, Whose::of(&record)) else {
+            let why = format!("no account or group, or no date: {}", lossy());
+            self.broken.push(why);
             return;
         };
-        let name = (account.to_owned(), day);
+        let name = (whose, day);
         let before = self.days.get(&name);
         if let Some(why) = broken_revision(before, &record) {
-            self.broken.push(format!("{account} {day}: {why}"));
+            self.broken.push(format!("{} {day}: {why}", name.0));
         }
         self.days.insert(name, record);
     }
 
-    fn told(&self, account: &str, day: Day) -> Option<&Map<String, Value>> {
-        let record = self.days.get(&(account.to_owned(), day))?;
-        let metrics = record.get("metrics").and_then(Value::as_object)?;
-        (!metrics.is_empty()).then_some(metrics)
+    /// What was told, unless it was withdrawn.
+    fn told(&self, whose: &Whose, day: Day) -> Option<Map<String, Value>> {
+        let record = self.days.get(&(whose.clone(), day))?;
+        Some(values(record)).filter(|values| !values.is_empty())
     }
 
-    /// How many accounts and days have a record.
+    /// How many accounts, or groups, and days have a record.
     #[must_use]
     pub fn len(&self) -> usize {
         self.days.len()
@@ -68,10 +93,26 @@ impl Found {
         self.days.is_empty()
     }
 
-    /// Leaves out the days for which `keep` says so.
+    /// Leaves out the records of accounts for which `keep` does not say so.
     pub fn retain(&mut self, mut keep: impl FnMut(&str, Day) -> bool) {
-        self.days.retain(|(account, day), _| keep(account, *day));
+        self.days.retain(|(whose, day), _| match whose {
+            Whose::Account(account) => keep(account, *day),
+            Whose::Group(_) => true,
+        });
     }
+}
+
+/// All values of a record, those of features by their path; empty where it withdraws.
+fn values(record: &Map<String, Value>) -> Map<String, Value> {
+    let object = |name| record.get(name).and_then(Value::as_object).into_iter();
+    let metrics = object("metrics").flatten();
+    let features = object("features").flatten().flat_map(|(feature, values)| {
+        let values = values.as_object().into_iter().flatten();
+        values.map(move |(what, value)| (ids::of_feature(feature, what), value))
+    });
+    let metrics = metrics.map(|(id, value)| (id.clone(), value));
+    let all = metrics.chain(features);
+    all.map(|(name, value)| (name, value.clone())).collect()
 }
 
 fn broken_revision(
@@ -86,60 +127,143 @@ fn broken_revision(
             now.get("revision")
         ));
     }
-    let nothing = Map::new();
-    let object = |record: &'_ Map<String, Value>, name| {
-        record
-            .get(name)
-            .and_then(Value::as_object)
-            .unwrap_or(&nothing)
-            .clone()
-    };
+    let corrects = now.get("corrects").and_then(Value::as_object);
+    let corrects = corrects.cloned().unwrap_or_default();
     let Some(before) = before else {
-        return (!object(now, "corrects").is_empty()).then(|| "corrects nothing".to_owned());
+        return (!corrects.is_empty()).then(|| "corrects nothing".to_owned());
     };
-    let (was, is) = (object(before, "metrics"), object(now, "metrics"));
+    let (was, is) = (values(before), values(now));
     let withdrawn = is.is_empty();
     let changed = was
         .into_iter()
         .filter(|_| !withdrawn)
         .filter(|(id, was)| is.get(id) != Some(was));
     let changed: Map<String, Value> = changed.collect();
-    let corrects = object(now, "corrects");
     (corrects != changed).then(|| {
         let (corrects, changed) = (Value::from(corrects), Value::from(changed));
         format!("corrects {corrects}, but what changed had been {changed}")
     })
 }
 
-pub(super) fn differences(truth: &Truth, found: &Found) -> Vec<String> {
+pub(super) fn of_accounts(truth: &Truth, found: &Found) -> Vec<String> {
+    let accounts = truth.accounts.iter();
+    let expected = accounts.map(|(account, days)| (Whose::Account(account.clone()), days));
+    differences(expected.collect(), found)
+}
+
+pub(super) fn of_groups(truth: &Truth, found: &Found) -> Vec<String> {
+    let groups = truth.groups.iter();
+    let expected = groups.map(|(group, days)| (Whose::Group(group.clone()), days));
+    differences(expected.collect(), found)
+}
+
+fn differences(truth: BTreeMap<Whose, &BTreeMap<Day, Metrics>>, found: &Found) -> Vec<String> {
+    let waiting = ids::waiting();
+    let is_compared = |name: &str| !waiting.contains(ids::in_catalogue(name).as_str());
     let mut lines = found.broken.clone();
-    for (account, days) in &truth.accounts {
-        for (day, expected) in days {
-            let Some(metrics) = found.told(account, *day) else {
-                lines.push(format!("{account} {day}: no record"));
+    for (whose, days) in &truth {
+        for (day, expected) in *days {
+            let Some(told) = found.told(whose, *day) else {
+                lines.push(format!("{whose} {day}: no record"));
                 continue;
             };
-            for (id, expected) in expected {
-                let told = metrics.get(*id);
+            for (id, expected) in expected.iter().filter(|(id, _)| is_compared(id)) {
+                let told = told.get(id);
                 if !told.is_some_and(|told| same_value(expected, told)) {
                     let told = told.map_or("nothing".to_owned(), Value::to_string);
                     lines.push(format!(
-                        "{account} {day}: {id} is {told}, expected {expected}"
+                        "{whose} {day}: {id} is {told}, expected {expected}"
                     ));
                 }
             }
+            let invented = told.keys().filter(|id| !expected.contains_key(*id));
+            lines.extend(invented.map(|id| format!("{whose} {day}: {id} is of no right")));
         }
     }
-    let is_true = |(account, day): &(String, Day)| {
-        let days = truth.accounts.get(account);
+    let is_true = |(whose, day): &(Whose, Day)| {
+        let days = truth.get(whose);
         days.is_some_and(|days| days.contains_key(day))
     };
     let told = found
         .days
         .keys()
-        .filter(|(account, day)| found.told(account, *day).is_some());
+        .filter(|(whose, day)| found.told(whose, *day).is_some());
     let invented = told.filter(|name| !is_true(name));
-    lines.extend(invented.map(|(account, day)| format!("{account} {day}: a record of no right")));
+    lines.extend(invented.map(|(whose, day)| format!("{whose} {day}: a record of no right")));
+    lines
+}
+
+/// The `cohorts` records of a run: of each cohort and metric the last one.
+#[derive(Debug, Default)]
+pub struct FoundCohorts {
+    values: BTreeMap<CohortName, Map<String, Value>>,
+    broken: Vec<String>,
+}
+
+impl FoundCohorts {
+    /// All records of a `cohorts.jsonl`, or of the topic.
+    pub fn of_lines<L: AsRef<[u8]>>(lines: impl IntoIterator<Item = L>) -> FoundCohorts {
+        let mut found = FoundCohorts::default();
+        for line in lines {
+            found.take(line.as_ref());
+        }
+        found
+    }
+
+    /// Takes one record, in the order in which they were said.
+    pub fn take(&mut self, record: &[u8]) {
+        let name = |record: &Map<String, Value>| {
+            let text = |name| record.get(name)?.as_str().map(str::to_owned);
+            Some((text("cohort_by")?, text("cohort")?, text("metric")?))
+        };
+        let read = serde_json::from_slice::<Map<String, Value>>(record).ok();
+        match read.and_then(|record| Some((name(&record)?, record))) {
+            Some((name, record)) => {
+                self.values.insert(name, record);
+            }
+            None => {
+                let lossy = String::from_utf8_lossy(record);
+                self.broken.push(format!("no value of a cohort: {lossy}"));
+            }
+        }
+    }
+}
+
+/// That nothing is known and that nothing is said is the same here: a cohort has no fixed list of values.
+pub(super) fn of_cohorts(truth: &Truth, found: &FoundCohorts) -> Vec<String> {
+    let mut lines = found.broken.clone();
+    let whose = |(by, cohort, metric): &CohortName| format!("{by} {cohort}: {metric}");
+    let is_null = |record: &Map<String, Value>| record.get("value").is_none_or(Value::is_null);
+    for (name, expected) in &truth.cohorts {
+        let told = found.values.get(name).filter(|record| !is_null(record));
+        let Some(told) = told else {
+            if !expected.value.is_null() {
+                let (whose, expected) = (whose(name), &expected.value);
+                lines.push(format!("{whose} is not told, expected {expected}"));
+            }
+            continue;
+        };
+        let fields = [
+            ("value", expected.value.clone()),
+            ("size", Value::from(expected.size)),
+            ("complete", Value::from(expected.complete)),
+            ("age", expected.age.clone().map_or(Value::Null, Value::from)),
+        ];
+        // What is of all so far has no age, by whatever name.
+        let fields = fields
+            .into_iter()
+            .filter(|(field, value)| *field != "age" || !value.is_null());
+        for (field, expected) in fields {
+            let told = told.get(field).cloned().unwrap_or_default();
+            if !same_value(&expected, &told) {
+                let whose = whose(name);
+                lines.push(format!("{whose}: {field} is {told}, expected {expected}"));
+            }
+        }
+    }
+    let told = found.values.iter().filter(|(_, record)| !is_null(record));
+    let invented = told.filter(|(name, _)| !truth.cohorts.contains_key(*name));
+    lines.extend(invented.map(|(name, _)| format!("{} is of no right", whose(name))));
     lines
 }
 

@@ -30,17 +30,33 @@ pub(super) enum Body {
     Product {
         name: String,
         duration_ms: i64,
+        actor: Actor,
     },
     SignedUp,
     Removed,
     Account {
         created: bool,
-        /// `None` says nothing of the zone, `Some(None)` erases it.
-        #[allow(clippy::option_option)]
-        tz: Option<Option<Zone>>,
+        tz: Said<Zone>,
+        seats: Said<i64>,
+        /// Of those of [`BUILT_IN`] and of the company's own, which stand beside them.
+        traits: Vec<(String, Option<String>)>,
     },
     Deleted,
     Other,
+}
+
+/// What an event says of a field: `None` nothing at all, `Some(None)` that there is no value any more.
+pub(super) type Said<T> = Option<Option<T>>;
+
+/// Traits that are fields of the account itself; no trait of the company's own stands for one of them.
+pub(super) const BUILT_IN: [&str; 5] = ["plan", "industry", "size", "region", "owner"];
+
+/// Who used the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Actor {
+    Human,
+    Api,
+    Agent,
 }
 
 const MAX_BYTES: usize = 64 * 1024;
@@ -64,11 +80,11 @@ impl Event {
         }
         let data = fields.get("data");
         let body = Body::read(kind, data)?;
-        let said = match (&body, data) {
-            (Body::Product { .. }, Some(Value::Object(data))) => {
-                format!("{body:?} {}", actor(data)?)
+        let said = match body {
+            Body::Product { .. } => format!("{body:?}"),
+            Body::SignedUp | Body::Removed | Body::Account { .. } | Body::Deleted | Body::Other => {
+                format!("{kind:?} {data:?}")
             }
-            _ => format!("{kind:?} {data:?}"),
         };
         Ok(Event {
             id: id(&fields, "id")?.ok_or(Code::MissingField)?,
@@ -101,19 +117,37 @@ impl Body {
         if kind == Kind::ProductEvent {
             return Body::product(data);
         }
-        let tz = match data.get("tz") {
-            None => None,
-            Some(Value::Null) => Some(None),
-            Some(Value::String(name)) => Some(Some(name.parse().map_err(|_| Code::BadField)?)),
-            Some(_) => return Err(Code::BadField),
-        };
         Ok(match kind.name() {
             "user.signed_up" => Body::SignedUp,
             "user.removed" => Body::Removed,
-            "account.created" => Body::Account { created: true, tz },
-            "account.updated" => Body::Account { created: false, tz },
-            "account.deleted" => Body::Deleted,
+            "account.created" => Body::account(data, true)?,
+            "account.updated" => Body::account(data, false)?,
+            "account.deleted" => {
+                Body::account(data, false)?;
+                Body::Deleted
+            }
             _ => Body::Other,
+        })
+    }
+
+    fn account(data: &Map<String, Value>, created: bool) -> Result<Body, Code> {
+        let zone = |name: &Value| match name.as_str().map(str::parse) {
+            Some(Ok(zone)) => Ok(zone),
+            Some(Err(_)) | None => Err(Code::BadField),
+        };
+        let text = |given: &Value| given.as_str().map(str::to_owned).ok_or(Code::BadField);
+        said(data, "name", text)?;
+        let mut traits = own_traits(data)?;
+        for name in BUILT_IN {
+            if let Some(value) = said(data, name, text)? {
+                traits.push((name.to_owned(), value));
+            }
+        }
+        Ok(Body::Account {
+            created,
+            tz: said(data, "tz", zone)?,
+            seats: said(data, "seats", seats)?,
+            traits,
         })
     }
 
@@ -126,17 +160,65 @@ impl Body {
             None | Some(Value::Null) => 0,
             Some(given) => given.as_i64().filter(|ms| *ms >= 0).ok_or(Code::BadField)?,
         };
-        if !["human", "api", "agent"].contains(&actor(data)?.as_str()) {
-            return Err(Code::BadField);
-        }
         text(data, "session_id")?;
-        Ok(Body::Product { name, duration_ms })
+        Ok(Body::Product {
+            name,
+            duration_ms,
+            actor: actor(data)?,
+        })
     }
 }
 
 /// Who did it; a person where nobody is named.
-fn actor(data: &Map<String, Value>) -> Result<String, Code> {
-    Ok(text(data, "actor")?.unwrap_or_else(|| "human".to_owned()))
+fn actor(data: &Map<String, Value>) -> Result<Actor, Code> {
+    match text(data, "actor")?.as_deref() {
+        None | Some("human") => Ok(Actor::Human),
+        Some("api") => Ok(Actor::Api),
+        Some("agent") => Ok(Actor::Agent),
+        Some(_) => Err(Code::BadField),
+    }
+}
+
+fn seats(given: &Value) -> Result<i64, Code> {
+    let whole = |number: f64| (number.fract() == 0.0).then_some(number as i64);
+    let number = given.as_i64().or_else(|| given.as_f64().and_then(whole));
+    match number.ok_or(Code::BadField)? {
+        number if number < 0 => Err(Code::BadState),
+        number if number > i64::from(u32::MAX) => Err(Code::BadField),
+        number => Ok(number),
+    }
+}
+
+/// Traits of the company's own: texts, and numbers and truth values as they are written.
+fn own_traits(data: &Map<String, Value>) -> Result<Vec<(String, Option<String>)>, Code> {
+    let traits = match data.get("traits") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Object(traits)) => traits,
+        Some(_) => return Err(Code::BadField),
+    };
+    let told = traits.iter().filter_map(|(name, value)| {
+        let value = match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(yes) => Some(yes.to_string()),
+            Value::Array(_) | Value::Object(_) => return None,
+        };
+        (!BUILT_IN.contains(&name.as_str())).then(|| (name.clone(), value))
+    });
+    Ok(told.collect())
+}
+
+fn said<T>(
+    data: &Map<String, Value>,
+    name: &str,
+    read: impl FnOnce(&Value) -> Result<T, Code>,
+) -> Result<Said<T>, Code> {
+    match data.get(name) {
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(None)),
+        Some(given) => read(given).map(|value| Some(Some(value))),
+    }
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Code> {

@@ -1,8 +1,9 @@
-//! The slow truth: every metric of every account and closed day, computed in one go from raw events.
+//! The slow truth: every metric of every account, group and closed day, and of the cohorts, computed in one go
+//! from raw events.
 //!
 //! The oracle is what the engine is held against, so it shares no code with it and none with the codec:
-//! it reads JSON by itself, keeps every event, and computes each day by itself with loops over users and days,
-//! as the definitions say it. It is right before it is fast.
+//! it reads JSON by itself, keeps what every event says, and computes each day by itself with loops over users
+//! and days, as the definitions say it. It is right before it is fast.
 //!
 //! What it takes from the order of arrival is only what the definitions take from it: which of two bodies
 //! with one id was first, the zone that an account had when an event arrived, and whether an event came too
@@ -12,9 +13,14 @@
 //! them must not compare the counts of events.
 
 mod account;
+mod cohorts;
 mod compare;
 mod event;
+mod fraction;
+mod groups;
+pub mod ids;
 mod metrics;
+mod part;
 mod sessions;
 
 use std::collections::BTreeMap;
@@ -25,12 +31,18 @@ use mainstay_model::{Code, Day, Timestamp, Zone};
 use serde_json::Value;
 
 use account::Account;
-pub use compare::{Found, same_value};
+pub use cohorts::{CohortName, CohortValue};
+pub use compare::{Found, FoundCohorts, same_value};
 use event::Event;
-pub use metrics::IDS;
+use groups::Groups;
+use metrics::Facts;
 
-/// The values of one account on one day, by the id of the metric, as the `account-daily` record has them.
-pub type Metrics = BTreeMap<&'static str, Value>;
+/// The values of an account or a group on one day, by the id of the metric as the record has it; those of a
+/// feature, which stand beside the others there, are named `features.report.users_7d`.
+pub type Metrics = BTreeMap<String, Value>;
+
+/// A dimension and a segment of it: `all` and `all` is the fleet.
+pub type Group = (String, String);
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,15 +203,35 @@ impl Oracle {
     }
 
     fn days(&self, last_day: impl Fn(&str, Zone) -> Day) -> Truth {
-        let told = self.accounts.iter().filter(|(id, _)| *id != "*");
-        let accounts = told
-            .map(|(id, account)| {
-                let zone = account.zone.and_then(|(_, zone)| zone);
-                let last = last_day(id, zone.unwrap_or(self.settings.zone));
-                (id.clone(), metrics::of_days(account, last, &self.settings))
-            })
-            .collect();
-        Truth { accounts }
+        let known = self.accounts.iter().filter(|(id, _)| *id != "*");
+        let known = known.map(|(id, account)| {
+            let zone = account.zone.and_then(|(_, zone)| zone);
+            let last = last_day(id, zone.unwrap_or(self.settings.zone));
+            (id, Facts::new(account, &self.settings), last)
+        });
+        let known: Vec<(&String, Facts<'_>, Day)> = known.collect();
+        let Some(last_of_all) = known.iter().map(|(.., last)| *last).min() else {
+            return Truth::default();
+        };
+        let mut groups = Groups::default();
+        let mut accounts = BTreeMap::new();
+        for (id, facts, last) in &known {
+            let mut days = BTreeMap::new();
+            for day in facts.account.days_told(*last) {
+                let parts = facts.parts(day);
+                days.insert(day, part::told(&parts.account));
+                if day <= last_of_all {
+                    groups.take(facts.account, day, &parts, &self.settings);
+                }
+            }
+            accounts.insert((*id).clone(), days);
+        }
+        let facts = known.iter().map(|(_, facts, _)| facts);
+        Truth {
+            accounts,
+            groups: groups.told(),
+            cohorts: cohorts::of_fleet(facts, last_of_all),
+        }
     }
 }
 
@@ -212,11 +244,17 @@ fn newest_day_over(zone: Zone, at: Timestamp) -> Day {
     day
 }
 
-/// The final values of every account and closed day.
+/// The final values of every account, group and closed day, and the cohorts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Truth {
     /// By account, by day.
     pub accounts: BTreeMap<String, BTreeMap<Day, Metrics>>,
+    /// By dimension and segment, by day: each day on which an account is in the group, up to the last one
+    /// that has closed for all accounts.
+    pub groups: BTreeMap<Group, BTreeMap<Day, Metrics>>,
+    /// By what users are put together, cohort and metric, as of the last day that has closed for all
+    /// accounts. An age that nobody has reached has no value.
+    pub cohorts: BTreeMap<CohortName, CohortValue>,
 }
 
 impl Truth {
@@ -226,10 +264,31 @@ impl Truth {
         self.accounts.get(account)?.get(&day)?.get(metric)
     }
 
-    /// Everything in which an output differs, one line each; empty when it is right.
+    /// One value, if there is an account in the group on the day.
+    #[must_use]
+    pub fn value_of_group(&self, group: (&str, &str), day: Day, metric: &str) -> Option<&Value> {
+        let group = (group.0.to_owned(), group.1.to_owned());
+        self.groups.get(&group)?.get(&day)?.get(metric)
+    }
+
+    /// Everything in which the records of accounts differ, one line each; empty when they are right.
+    ///
+    /// Compared are the metrics that the engine's catalogue has; [`ids::waiting`] has the others.
     #[must_use]
     pub fn differences(&self, found: &Found) -> Vec<String> {
-        compare::differences(self, found)
+        compare::of_accounts(self, found)
+    }
+
+    /// Everything in which the records of groups differ, as for accounts.
+    #[must_use]
+    pub fn group_differences(&self, found: &Found) -> Vec<String> {
+        compare::of_groups(self, found)
+    }
+
+    /// Everything in which the records of cohorts differ, as for accounts.
+    #[must_use]
+    pub fn cohort_differences(&self, found: &FoundCohorts) -> Vec<String> {
+        compare::of_cohorts(self, found)
     }
 }
 

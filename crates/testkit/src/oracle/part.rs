@@ -1,0 +1,189 @@
+//! What a metric is told from, for one account, and for a group of them merged.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use super::Metrics;
+use super::fraction::Fraction;
+
+/// What one metric is told from. Parts of one metric are always of one kind.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// Something that adds up; `None` where it is not known.
+    Count(Option<i128>),
+    /// Milliseconds that add up.
+    Time(i128),
+    /// A numerator and a denominator; `None` where one of them is not known, which leaves the account out.
+    Ratio(Option<(Fraction, Fraction)>),
+    /// The same, told as the change from the second to the first.
+    Change(Option<(Fraction, Fraction)>),
+    /// A quotient that adds up; `None` where it is not known.
+    Sum(Option<Fraction>),
+    /// Counts of which the middle is told.
+    Median(Vec<i128>),
+    /// Durations in milliseconds of which a percentile is told.
+    Percentile(f64, Vec<i64>),
+    /// Durations in milliseconds of which the mean is told.
+    Mean(Vec<i64>),
+    /// How many for each of 1, 2, ….
+    Histogram(Vec<u64>),
+    /// What is told of accounts alone.
+    Alone(Value),
+}
+
+/// By the id of the metric.
+pub(super) type Parts = BTreeMap<String, Part>;
+
+/// Takes the parts of another account into those of a group.
+pub(super) fn merge(group: &mut Parts, account: &Parts) {
+    for (id, part) in account {
+        match group.get_mut(id) {
+            Some(sum) => sum.add(part),
+            None => {
+                group.insert(id.clone(), part.clone());
+            }
+        }
+    }
+}
+
+/// The values.
+pub(super) fn told(parts: &Parts) -> Metrics {
+    let values = parts.iter().map(|(id, part)| (id.clone(), part.told()));
+    values.collect()
+}
+
+impl Part {
+    pub(super) fn count(n: usize) -> Part {
+        Part::Count(Some(n as i128))
+    }
+
+    pub(super) fn ratio(part: i128, whole: i128) -> Part {
+        Part::Ratio(Some((Fraction::of(part), Fraction::of(whole))))
+    }
+
+    /// The same where something is known, or nothing at all.
+    pub(super) fn known(self, is_known: bool) -> Part {
+        if is_known {
+            return self;
+        }
+        match self {
+            Part::Count(_) => Part::Count(None),
+            Part::Ratio(_) => Part::Ratio(None),
+            Part::Change(_) => Part::Change(None),
+            Part::Sum(_) => Part::Sum(None),
+            Part::Median(_) => Part::Median(Vec::new()),
+            Part::Percentile(quantile, _) => Part::Percentile(quantile, Vec::new()),
+            Part::Mean(_) => Part::Mean(Vec::new()),
+            Part::Time(_) | Part::Histogram(_) | Part::Alone(_) => Part::Alone(Value::Null),
+        }
+    }
+
+    fn add(&mut self, other: &Part) {
+        match (self, other) {
+            (Part::Count(mine), Part::Count(theirs)) => *mine = sum(*mine, *theirs),
+            (Part::Sum(mine), Part::Sum(theirs)) => *mine = sum(*mine, *theirs),
+            (Part::Time(mine), Part::Time(theirs)) => *mine += theirs,
+            (Part::Ratio(mine), Part::Ratio(theirs))
+            | (Part::Change(mine), Part::Change(theirs)) => {
+                *mine = match (*mine, *theirs) {
+                    (Some(mine), Some(theirs)) => Some((mine.0 + theirs.0, mine.1 + theirs.1)),
+                    (mine, theirs) => mine.or(theirs),
+                };
+            }
+            (Part::Median(mine), Part::Median(theirs)) => mine.extend(theirs),
+            (Part::Percentile(_, mine), Part::Percentile(_, theirs))
+            | (Part::Mean(mine), Part::Mean(theirs)) => mine.extend(theirs),
+            (Part::Histogram(mine), Part::Histogram(theirs)) => {
+                let both = mine.iter_mut().zip(theirs);
+                both.for_each(|(mine, theirs)| *mine += theirs);
+            }
+            (mine, theirs) => unreachable!("no two kinds in one metric: {mine:?}, {theirs:?}"),
+        }
+    }
+
+    pub(super) fn told(&self) -> Value {
+        match self {
+            Part::Count(n) => n.map_or(Value::Null, count),
+            Part::Time(ms) => seconds(i64::try_from(*ms).expect("durations fit into 63 bits")),
+            Part::Ratio(known) => fraction(known.and_then(|(part, whole)| part.over(whole))),
+            Part::Change(known) => {
+                let over = known.and_then(|(now, before)| now.over(before));
+                fraction(over.map(Fraction::less_one))
+            }
+            Part::Sum(known) => fraction(*known),
+            Part::Median(counts) => median(counts),
+            Part::Percentile(quantile, durations) => percentile(durations, *quantile),
+            Part::Mean(durations) => mean_seconds(durations),
+            Part::Histogram(counts) => json!(counts),
+            Part::Alone(value) => value.clone(),
+        }
+    }
+}
+
+fn sum<T: std::ops::Add<Output = T>>(mine: Option<T>, theirs: Option<T>) -> Option<T> {
+    match (mine, theirs) {
+        (Some(mine), Some(theirs)) => Some(mine + theirs),
+        (mine, theirs) => mine.or(theirs),
+    }
+}
+
+pub(super) fn count(n: i128) -> Value {
+    json!(i64::try_from(n).expect("counts of events fit into 63 bits"))
+}
+
+pub(super) fn fraction(value: Option<Fraction>) -> Value {
+    value.map_or(Value::Null, |value| float(value.rounded()))
+}
+
+/// A float as a reader of the written record gets it.
+fn float(value: f64) -> Value {
+    let written = json!(value).to_string();
+    serde_json::from_str(&written).expect("a finite float is JSON")
+}
+
+fn seconds(ms: i64) -> Value {
+    float(ms as f64 / 1000.0)
+}
+
+/// The mean of the two in the middle when their number is even.
+fn median(counts: &[i128]) -> Value {
+    let mut sorted = counts.to_vec();
+    sorted.sort_unstable();
+    match sorted.len() {
+        0 => Value::Null,
+        n => fraction(Fraction::new(sorted[(n - 1) / 2] + sorted[n / 2], 2)),
+    }
+}
+
+/// Nearest rank in a histogram of milliseconds with 3 significant digits; a bucket is told by its highest
+/// value, as `value_at_quantile` does.
+pub(super) fn percentile(durations_ms: &[i64], quantile: f64) -> Value {
+    if durations_ms.is_empty() {
+        return Value::Null;
+    }
+    let mut histogram = Histogram::<u64>::new(3).expect("3 digits are allowed");
+    for ms in durations_ms {
+        let ms = u64::try_from(*ms).expect("nothing ends before it begins");
+        histogram.record(ms).expect("the histogram grows");
+    }
+    let ms = histogram.value_at_quantile(quantile);
+    seconds(i64::try_from(ms).expect("a duration fits into 63 bits"))
+}
+
+/// The exact mean, rounded half to even to the millisecond.
+fn mean_seconds(durations_ms: &[i64]) -> Value {
+    let n = durations_ms.len() as i64;
+    if n == 0 {
+        return Value::Null;
+    }
+    let sum: i64 = durations_ms.iter().sum();
+    let (whole, rest) = (sum / n, sum % n);
+    let up = match (2 * rest).cmp(&n) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => whole % 2,
+        std::cmp::Ordering::Greater => 1,
+    };
+    seconds(whole + up)
+}
