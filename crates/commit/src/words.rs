@@ -231,7 +231,7 @@ pub enum Exit {
     Done,
     /// Fenced twice in a minute.
     #[error(
-        "fenced twice in a minute: two processes share one transactional id; give each its own `instance`"
+        "fenced twice in a minute: two processes share one transactional id"
     )]
     SharedId,
     /// No producer could be made.

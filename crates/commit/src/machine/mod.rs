@@ -19,7 +19,8 @@
 //! * **Producer.** At most one [`Call`] is outstanding; its answer is `Done`, `ReadBack` or `Failed`.
 //!   Nothing is produced after the offsets were sent. Every transaction takes the oldest waiting slice of
 //!   every shard that has one. A slice is kept until it is known to be committed; an aborted one is produced
-//!   again unchanged.
+//!   again unchanged. When three or more in a row were aborted, the next one waits, ever longer: whatever
+//!   refuses the records is not hammered at.
 //! * **Shards.** A running shard hands over a slice only while none of its slices waits, so it has at most
 //!   one being committed and one open; being stopped, it hands over what is open at once.
 //! * **Restore.** Never while a transaction with a slice of that shard is under way, for the log could still
@@ -63,13 +64,17 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             revoke_ms: 5_000,
-            shutdown_ms: 7_000,
+            shutdown_ms: 5_000,
         }
     }
 }
 
 /// Aborts in a row after which a shard is restored.
 const ABORTS: u32 = 3;
+/// How long no transaction begins when so many were aborted in a row; twice as long after each one more.
+const REST_MS: u64 = 500;
+/// The longest rest.
+const LONGEST_REST_MS: u64 = 30_000;
 
 /// One process: its shards, its transaction, its place in the group.
 #[derive(Clone, Debug)]
@@ -82,6 +87,10 @@ pub struct Machine {
     /// The revoke callback that waits for us.
     revoke: Option<Revoke>,
     ending: Option<Ending>,
+    /// Transactions aborted in a row, each with slices to blame.
+    aborts: u32,
+    /// No transaction begins before.
+    rest: Option<Millis>,
     over: bool,
 }
 
@@ -109,6 +118,8 @@ impl Machine {
             renewals: 0,
             revoke: None,
             ending: None,
+            aborts: 0,
+            rest: None,
             over: false,
         }
     }
@@ -122,6 +133,7 @@ impl Machine {
             return;
         }
         self.take(now, happened, out);
+        self.rest = self.rest.filter(|rest| now < *rest);
         self.keep_deadlines(now, out);
         self.go_on(out);
     }
@@ -131,10 +143,8 @@ impl Machine {
     pub fn due(&self) -> Option<Millis> {
         let revoke = self.revoke.as_ref().map(|revoke| revoke.deadline);
         let ending = self.ending.as_ref().filter(|ending| !ending.leaving);
-        revoke
-            .into_iter()
-            .chain(ending.map(|ending| ending.deadline))
-            .min()
+        let ending = ending.map(|ending| ending.deadline);
+        [revoke, ending, self.rest].into_iter().flatten().min()
     }
 
     fn take(&mut self, now: Millis, happened: Happened, out: &mut Vec<Do>) {
@@ -165,10 +175,10 @@ impl Machine {
             }
             Happened::Done => {
                 let next = self.producer.done(self.renewals);
-                self.follow(next, out);
+                self.follow(now, next, out);
             }
             Happened::Failed(failure) => self.failed(now, failure, out),
-            Happened::ReadBack(answers) => self.settle(&answers, out),
+            Happened::ReadBack(answers) => self.settle(now, &answers, out),
             Happened::Tick => {}
             Happened::Shutdown => self.end(now, Exit::Done, out),
             Happened::Left => {
@@ -219,16 +229,16 @@ impl Machine {
 
     fn failed(&mut self, now: Millis, failure: Failure, out: &mut Vec<Do>) {
         let next = self.producer.failed(now, self.renewals, failure);
-        self.follow(next, out);
+        self.follow(now, next, out);
     }
 
-    fn follow(&mut self, next: Next, out: &mut Vec<Do>) {
+    fn follow(&mut self, now: Millis, next: Next, out: &mut Vec<Do>) {
         match next {
             Next::Call(call) => out.push(Do::Call(call)),
-            Next::Committed(slices) => self.shards.committed(&slices, out),
+            Next::Committed(slices) => self.committed(&slices, out),
             Next::Aborted { slices, counted } => {
                 if counted {
-                    self.aborted(&slices, out);
+                    self.aborted(now, &slices, out);
                 }
             }
             Next::Doubt(slices) => self.ask(&slices, out),
@@ -238,7 +248,20 @@ impl Machine {
         }
     }
 
-    fn aborted(&mut self, slices: &[SliceToken], out: &mut Vec<Do>) {
+    fn committed(&mut self, slices: &[SliceToken], out: &mut Vec<Do>) {
+        self.aborts = 0;
+        self.shards.committed(slices, out);
+    }
+
+    fn aborted(&mut self, now: Millis, slices: &[SliceToken], out: &mut Vec<Do>) {
+        if slices.is_empty() {
+            return;
+        }
+        self.aborts = self.aborts.saturating_add(1);
+        if let Some(more) = self.aborts.checked_sub(ABORTS) {
+            let rest_ms = REST_MS.saturating_mul(1 << more.min(16));
+            self.rest = Some(now.plus(rest_ms.min(LONGEST_REST_MS)));
+        }
         for slice in slices {
             if self.shards.aborted(slice) >= ABORTS {
                 out.push(Do::Alarm(Alarm::ThreeAborts(slice.shard)));
@@ -259,7 +282,7 @@ impl Machine {
     }
 
     /// The group's offsets say what became of the commit in doubt.
-    fn settle(&mut self, answers: &[ReadBack], out: &mut Vec<Do>) {
+    fn settle(&mut self, now: Millis, answers: &[ReadBack], out: &mut Vec<Do>) {
         let taken = self.producer.settled();
         let ours = self.shards.still_ours(&taken);
         let marks = |slice: &SliceToken| {
@@ -268,10 +291,11 @@ impl Machine {
         };
         let asked: Vec<_> = ours.iter().filter_map(marks).collect();
         let verdicts = doubt::judge(&asked, answers);
-        for slice in &ours {
+        let mut nothing = Vec::new();
+        for slice in ours {
             match verdicts.get(&slice.shard) {
-                Some(Verdict::Committed) => self.shards.committed(&[*slice], out),
-                Some(Verdict::Nothing) => self.aborted(&[*slice], out),
+                Some(Verdict::Committed) => self.committed(&[slice], out),
+                Some(Verdict::Nothing) => nothing.push(slice),
                 Some(Verdict::Strange) | None => {
                     out.push(Do::Alarm(Alarm::Doubt {
                         shard: slice.shard,
@@ -282,6 +306,7 @@ impl Machine {
                 }
             }
         }
+        self.aborted(now, &nothing, out);
     }
 
     /// Stops in good order.
@@ -346,7 +371,7 @@ impl Machine {
             out.push(Do::AckRevoke);
         }
         self.shards.restore(|shard| self.producer.holds(shard), out);
-        if self.producer.may_begin(self.renewals) {
+        if self.rest.is_none() && self.producer.may_begin(self.renewals) {
             let slices = self.shards.oldest();
             if !slices.is_empty() {
                 out.push(Do::Call(self.producer.begin(slices)));

@@ -77,6 +77,28 @@ fn three_aborts_in_a_row_restore_the_shard() {
 }
 
 #[test]
+fn from_the_third_abort_in_a_row_on_each_rest_is_twice_the_one_before_and_30_s_at_most() {
+    let mut told = Told::running(&[A]);
+    told.slice(A);
+    let mut rests = Vec::new();
+    for _ in 1..=10 {
+        if let Some(due) = told.machine.due() {
+            assert!(!told.words().contains(&"begin".to_owned()));
+            rests.push(due.since(told.now));
+            told.now = due;
+            told.tell(Happened::Tick);
+        }
+        told.up_to("produce");
+        told.fail(Failure::Abort);
+        if told.done().contains(&"restore a".to_owned()) {
+            told.restore(A);
+            told.slice(A);
+        }
+    }
+    assert_eq!(rests, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000]);
+}
+
+#[test]
 fn a_commit_ends_the_row_of_aborts() {
     let mut told = Told::running(&[A]);
     for _ in 0..4 {
