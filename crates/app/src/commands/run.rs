@@ -70,7 +70,7 @@ async fn pipeline(config: &Config, plan: Arc<Plan>) -> anyhow::Result<()> {
     // A scrape under way may end; nobody is waited for.
     drop(tokio::time::timeout(Duration::from_secs(1), serving).await);
     result?;
-    info!("left the group; everything applied is committed");
+    info!("stopped");
     Ok(())
 }
 

@@ -182,11 +182,16 @@ pub(super) fn admin(kafka: &KafkaSettings) -> KafkaResult<AdminClient<Logging>> 
     common(kafka, "admin").create_with_context(Logging)
 }
 
+/// The transactional id of a slot.
+pub(super) fn transactional_id(kafka: &KafkaSettings, slot: &str) -> String {
+    format!("{}-{slot}", kafka.application)
+}
+
 /// The transactional producer. Its id is never random: who takes it over fences who had it.
 pub(super) fn producer(kafka: &KafkaSettings, slot: &str) -> KafkaResult<BaseProducer<Deliveries>> {
     let mut config = common(kafka, "producer");
     config
-        .set("transactional.id", format!("{}-{slot}", kafka.application))
+        .set("transactional.id", transactional_id(kafka, slot))
         .set("transaction.timeout.ms", "10000")
         .set("message.timeout.ms", "8000")
         .set("linger.ms", "5")

@@ -25,6 +25,7 @@ const NAP: Duration = Duration::from_millis(500);
 
 /// The deciding thread.
 pub(super) struct Committer {
+    pub(super) transactional_id: String,
     pub(super) machine: Machine,
     pub(super) inbox: Receiver<Event>,
     pub(super) events: Sender<Event>,
@@ -60,9 +61,6 @@ impl Committer {
         self.ended.store(true, Ordering::Release);
         for cancelled in self.restores.values() {
             cancelled.store(true, Ordering::Release);
-        }
-        for worker in self.workers {
-            worker.join();
         }
         ended
     }
@@ -283,6 +281,9 @@ impl Committer {
         match (exit, refusal) {
             (Exit::Done, _) => Ok(()),
             (Exit::Refused(_), Some((shard, why))) => Err(RuntimeError::Refused { shard, why }),
+            (Exit::SharedId, _) => Err(RuntimeError::SharedId {
+                id: self.transactional_id.clone(),
+            }),
             (exit, _) => Err(RuntimeError::Exit(exit)),
         }
     }

@@ -63,6 +63,12 @@ pub enum Fault {
     /// The group threw us out for good.
     #[error("the membership ended: {0}")]
     Membership(String),
+    /// Two processes have one name in the group.
+    #[error(
+        "fenced twice in a minute: another process is in the group as `{0}`, the `kafka.instance` of this \
+         one; stop it, or give each process a `kafka.instance` of its own"
+    )]
+    SharedInstance(String),
     /// The inputs cannot be read.
     #[error("the inputs cannot be read: {0}")]
     Data(String),
@@ -102,6 +108,15 @@ pub enum RuntimeError {
         /// Why.
         #[source]
         why: Box<Refusal>,
+    },
+    /// Two processes have one transactional id.
+    #[error(
+        "fenced twice in a minute: another process has the transactional id `{id}` of this one, which is \
+         `kafka.application` and `kafka.instance`; stop it, or give each process a `kafka.instance` of its own"
+    )]
+    SharedId {
+        /// The transactional id.
+        id: String,
     },
     /// The machine ended the process.
     #[error(transparent)]

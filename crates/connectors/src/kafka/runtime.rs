@@ -11,14 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use mainstay_commit::Happened;
 
-use super::client::{ClientError, check_options};
+use super::client::{ClientError, check_options, transactional_id};
 use super::committer::{Committer, machine};
 use super::data::Data;
 use super::event::{Event, Fault, RuntimeError};
-use super::membership::{Callbacks, Member, Metadata};
+use super::membership::{Links, Member, Metadata};
 use super::observer::{Observer, Told};
 use super::offsets::Offsets;
 use super::place::{Beat, Clock, Places};
@@ -49,6 +50,9 @@ impl Stop {
         drop(self.0.send(Event::Happened(Happened::Shutdown)));
     }
 }
+
+/// How long the threads that carry things out may take to end once all is decided.
+const LINGER: Duration = Duration::from_secs(1);
 
 impl Runtime {
     /// Checks options and topics, creates what is missing, and begins.
@@ -97,11 +101,10 @@ impl Runtime {
             Err(Fault::Thread(why).into())
         });
         drop(self.events);
-        // Those that hang on a broker are not waited for when something broke: the process ends anyway.
-        if ended.is_ok() {
-            for thread in self.others {
-                drop(thread.join());
-            }
+        // Those that hang on a broker are left behind: the process ends anyway.
+        let began = Instant::now();
+        while began.elapsed() < LINGER && !self.others.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(Duration::from_millis(5));
         }
         ended
     }
@@ -158,12 +161,14 @@ impl Threads {
             observer: Arc::clone(&observer),
             running: AtomicUsize::new(0),
         });
-        let mut workers = Vec::new();
+        let (mut workers, mut others) = (Vec::new(), Vec::new());
         for number in 0..worker_count(settings.workers) {
             let beat = Beat::new(format!("worker {number}"));
             beats.push(Arc::clone(&beat));
-            let worker = Worker::spawn(number, Arc::clone(&shared), events.clone(), beat);
-            workers.push(worker.map_err(thread_failed)?);
+            let spawned = Worker::spawn(number, Arc::clone(&shared), events.clone(), beat);
+            let (worker, thread) = spawned.map_err(thread_failed)?;
+            workers.push(worker);
+            others.push(thread);
         }
         let present = settings.sources.iter().zip(found.present.clone());
         let present = present
@@ -194,7 +199,7 @@ impl Threads {
         };
         let member = Member {
             kafka,
-            context: Callbacks {
+            links: Links {
                 events: events.clone(),
                 acks: Arc::new(std::sync::Mutex::new(ack_inbox)),
                 metadata,
@@ -206,6 +211,7 @@ impl Threads {
             beat: Arc::clone(&beats[0]),
         };
         let committer = Committer {
+            transactional_id: transactional_id(&settings.kafka, slot.name()),
             machine: machine(),
             inbox,
             events: events.clone(),
@@ -234,11 +240,11 @@ impl Threads {
             ended,
             seen: BTreeMap::new(),
         };
-        let others = vec![
+        others.extend([
             named("producer", move || calls.live())?,
             named("membership", move || member.live())?,
             named("watch", move || watch.live())?,
-        ];
+        ]);
         let decided = named("committer", move || committer.live())?;
         Ok(Runtime {
             events,

@@ -64,8 +64,6 @@ pub(super) enum Order {
     Drop { shard: ShardNo, lease: Lease },
     /// A slice was committed.
     Committed { token: SliceToken, took: Duration },
-    /// End.
-    Quit,
 }
 
 /// A restored shard that is to run.
@@ -77,10 +75,9 @@ pub(super) struct Run {
     pub(super) positions: Vec<(SourceNo, i64)>,
 }
 
-/// A worker, as others see it.
+/// A worker, as others see it. It ends with its owner.
 pub(super) struct Worker {
     orders: Sender<Order>,
-    handle: JoinHandle<()>,
     thread: Thread,
 }
 
@@ -90,7 +87,7 @@ impl Worker {
         shared: Arc<Shared>,
         events: Sender<Event>,
         beat: Arc<Beat>,
-    ) -> std::io::Result<Worker> {
+    ) -> std::io::Result<(Worker, JoinHandle<()>)> {
         let (orders, inbox) = channel();
         let at_work = AtWork {
             shared,
@@ -104,11 +101,7 @@ impl Worker {
             .name(format!("worker-{number}"))
             .spawn(move || at_work.live())?;
         let thread = handle.thread().clone();
-        Ok(Worker {
-            orders,
-            handle,
-            thread,
-        })
+        Ok((Worker { orders, thread }, handle))
     }
 
     pub(super) fn order(&self, order: Order) {
@@ -116,13 +109,6 @@ impl Worker {
         if self.orders.send(order).is_ok() {
             self.thread.unpark();
         }
-    }
-
-    /// Waits for the worker's end.
-    pub(super) fn join(self) {
-        self.order(Order::Quit);
-        // Its panics were told as events; this is the end either way.
-        drop(self.handle.join());
     }
 }
 
@@ -141,7 +127,7 @@ impl AtWork {
             self.beat.beat(self.shared.clock.now());
             loop {
                 match self.inbox.try_recv() {
-                    Ok(Order::Quit) | Err(TryRecvError::Disconnected) => return,
+                    Err(TryRecvError::Disconnected) => return,
                     Ok(order) => self.obey(order),
                     Err(TryRecvError::Empty) => break,
                 }
@@ -173,7 +159,6 @@ impl AtWork {
                 }
             }
             Order::Committed { token, took } => self.committed(token, took),
-            Order::Quit => {}
         }
     }
 
