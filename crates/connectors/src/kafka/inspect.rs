@@ -166,8 +166,13 @@ fn of_settings(topic: &ConfigResource) -> Arrival {
 }
 
 fn stamped_by(kind: Option<&str>, ahead: Option<&str>) -> Arrival {
-    if kind == Some("LogAppendTime") {
-        return Arrival::Broker;
+    match kind {
+        Some("LogAppendTime") => return Arrival::Broker,
+        Some(_) => {}
+        // The client crate hands over a topic whose settings were refused as one without any.
+        None => {
+            return Arrival::Unknown("the broker does not tell the topic's settings".to_owned());
+        }
     }
     let ahead_ms = ahead.and_then(|text| text.parse().ok());
     Arrival::Sender {
@@ -316,6 +321,11 @@ mod tests {
         for allowed in [Ok(None), Err(RDKafkaErrorCode::UnknownTopicOrPartition)] {
             assert!(matches!(of_answer(&needed(), &allowed), Known::Unknown(_)));
         }
+    }
+
+    #[test]
+    fn settings_that_were_refused_are_not_taken_for_defaults() {
+        assert!(matches!(stamped_by(None, None), Arrival::Unknown(_)));
     }
 
     #[test]
