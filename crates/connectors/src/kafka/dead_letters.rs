@@ -1,16 +1,18 @@
 //! The dead letters: reading them, and sending those round again whose cause was mended.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mainstay_codec::records::original_headers;
 use mainstay_intake::Record;
-use mainstay_model::Timestamp;
+use mainstay_model::{Code, Timestamp};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer};
 
 use super::client;
 use super::offsets::Offsets;
+use super::partitioner::partition_of;
 use super::scan::{CommandError, ends, scan};
 use super::settings::KafkaSettings;
 use crate::Topic;
@@ -134,7 +136,7 @@ pub struct Redriven {
 }
 
 /// Sends letters to the topic and partition that they came from, with their original headers and a count of
-/// hops. The letters stay where they are; to send the same one twice is to send a duplicate, which the
+/// hops; those that were in the wrong partition go to the one that their key belongs to. The letters stay where they are; to send the same one twice is to send a duplicate, which the
 /// pipeline knows by its id.
 ///
 /// # Errors
@@ -145,12 +147,14 @@ pub fn redrive(
 ) -> Result<Redriven, CommandError> {
     let failed = || CommandError::during("send dead letters round again");
     let producer = client::plain_producer(kafka).map_err(failed())?;
+    let mut homes = Homes::new(kafka)?;
     let mut redriven = Redriven::default();
     for letter in letters {
-        let Some((topic, partition, headers)) = outgoing(&letter) else {
+        let Some((topic, origin, headers)) = outgoing(&letter) else {
             redriven.kept += 1;
             continue;
         };
+        let partition = homes.of(&letter, topic)?.unwrap_or(origin);
         let mut record = BaseRecord::<[u8], [u8]>::to(topic)
             .partition(partition)
             .headers(headers);
@@ -176,6 +180,42 @@ pub fn redrive(
     Ok(redriven)
 }
 
+/// Where letters belong that came from the wrong partition.
+struct Homes {
+    offsets: Offsets,
+    /// By topic; none where it is gone.
+    partitions: BTreeMap<String, Option<u32>>,
+}
+
+impl Homes {
+    fn new(kafka: &KafkaSettings) -> Result<Homes, CommandError> {
+        Ok(Homes {
+            offsets: Offsets::new(kafka).map_err(CommandError::during("make a client"))?,
+            partitions: BTreeMap::new(),
+        })
+    }
+
+    /// The partition of a letter, if it is not the one that it came from.
+    fn of(&mut self, letter: &StoredLetter, topic: &str) -> Result<Option<i32>, CommandError> {
+        let Some(key) = astray(letter) else {
+            return Ok(None);
+        };
+        if !self.partitions.contains_key(topic) {
+            let failed = CommandError::during(format!("describe `{topic}`"));
+            let count = self.offsets.partitions(topic).map_err(failed)?;
+            self.partitions.insert(topic.to_owned(), count);
+        }
+        let count = self.partitions.get(topic).copied().flatten();
+        Ok(count.and_then(|count| i32::try_from(partition_of(key, count)).ok()))
+    }
+}
+
+/// The key of a letter that was in the wrong partition. Without a key nobody here knows a better one.
+fn astray(letter: &StoredLetter) -> Option<&[u8]> {
+    let is_astray = letter.code() == Code::Misrouted.name();
+    letter.key.as_deref().filter(|_| is_astray)
+}
+
 fn outgoing(letter: &StoredLetter) -> Option<(&str, i32, OwnedHeaders)> {
     let (topic, partition, _) = letter.origin()?;
     let headers = letter.headers.iter();
@@ -191,4 +231,46 @@ fn outgoing(letter: &StoredLetter) -> Option<(&str, i32, OwnedHeaders)> {
         })
     });
     Some((topic, partition, headers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letter(code: Code, key: Option<&str>) -> StoredLetter {
+        let header = |name: &str, value: &str| (name.to_owned(), Some(value.as_bytes().to_vec()));
+        StoredLetter {
+            partition: 0,
+            offset: 1,
+            at: None,
+            key: key.map(|key| key.as_bytes().to_vec()),
+            value: None,
+            headers: vec![
+                header("error.code", code.name()),
+                header("error.topic", "events"),
+                header("error.partition", "3"),
+                header("error.offset", "12"),
+                header("trace", "t"),
+            ],
+        }
+    }
+
+    #[test]
+    fn only_a_letter_from_the_wrong_partition_looks_for_another() {
+        let astray_key = |code, key| astray(&letter(code, key)).map(<[u8]>::to_vec);
+        let key = Some(b"acme".to_vec());
+        assert_eq!(astray_key(Code::Misrouted, Some("acme")), key);
+        assert_eq!(astray_key(Code::Misrouted, None), None);
+        assert_eq!(astray_key(Code::NotJson, Some("acme")), None);
+    }
+
+    #[test]
+    fn a_letter_goes_to_where_it_came_from_with_its_own_headers_and_a_count() {
+        let letter = letter(Code::NotJson, None);
+        let (topic, partition, headers) = outgoing(&letter).unwrap();
+        assert_eq!((topic, partition), ("events", 3));
+        use rdkafka::message::Headers;
+        let names: Vec<_> = headers.iter().map(|header| header.key).collect();
+        assert_eq!(names, ["trace", "error.hops"]);
+    }
 }
