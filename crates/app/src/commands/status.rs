@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use mainstay_connectors::kafka::{MemberStatus, ShardNo, ShardStatus, Status, status};
+use mainstay_connectors::kafka::{MemberStatus, ShardNo, ShardStatus, StartStatus, Status, status};
 use serde_json::{Value, json};
 
 use crate::cli::ConfigFile;
@@ -13,7 +13,8 @@ use crate::{table, wiring};
 /// The arguments of `status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The cluster is asked, not the instances: it works when none of them runs.
+The cluster is asked, not the instances: it works when none of them runs. Of a shard that nobody has
+it is told if a start would be refused, and how that is mended.
 
   mainstay status --config mainstay.toml")]
 pub(crate) struct Arguments {
@@ -26,7 +27,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, given: &Given, out: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::load(given, Needs::Pipeline)?;
-    let status = status(&wiring::kafka(&config), &wiring::sources(&config))?;
+    let hash = config.engine_settings().hash();
+    let status = status(&wiring::runtime(&config), hash)?;
     if arguments.json {
         writeln!(out, "{:#}", to_json(&status))?;
         return Ok(());
@@ -43,7 +45,24 @@ pub(crate) fn run(arguments: &Arguments, given: &Given, out: &mut dyn Write) -> 
         "shard", "host", "epoch", "source", "at", "end", "lag", "note",
     ];
     table::write(out, heads, &rows)?;
+    let told = start_lines(&status);
+    if !told.is_empty() {
+        writeln!(out, "\n{}", told.join("\n"))?;
+    }
     Ok(())
+}
+
+/// What a start of shards that nobody has would come to, where that is worth a word.
+fn start_lines(status: &Status) -> Vec<String> {
+    let lines = status.shards.iter().flat_map(|shard| match &shard.start {
+        StartStatus::Unasked => Vec::new(),
+        StartStatus::Begins(notices) => notices
+            .iter()
+            .map(|notice| format!("note: shard {}: {notice}", shard.shard))
+            .collect(),
+        StartStatus::Refused(refused) => vec![format!("a start would be refused: {refused}")],
+    });
+    lines.collect()
 }
 
 /// A row for each source of a shard.
@@ -51,10 +70,12 @@ fn rows(status: &Status, shard: &ShardStatus) -> Vec<[String; 8]> {
     let owner = owner(status, shard.shard).map_or("-", |member| member.host.as_str());
     let position = shard.position.as_ref();
     let epoch = position.map_or("-".to_owned(), |position| position.mark.epoch.to_string());
-    let note = match (position.is_none(), shard.open_transaction) {
-        (true, _) => "no state yet",
-        (false, true) => "open transaction",
-        (false, false) => "",
+    let is_refused = matches!(shard.start, StartStatus::Refused(_));
+    let note = match (is_refused, position.is_none(), shard.open_transaction) {
+        (true, _, _) => "START REFUSED, see below",
+        (false, true, _) => "no state yet",
+        (false, false, true) => "open transaction",
+        (false, false, false) => "",
     };
     let rows = shard.sources.iter().map(|source| {
         let at = source
@@ -108,6 +129,7 @@ fn to_json(status: &Status) -> Value {
             "changelog": { "first": shard.changelog.0, "end": shard.changelog.1 },
             "open_transaction": shard.open_transaction,
             "sources": sources.collect::<Vec<_>>(),
+            "start": start_json(&shard.start),
         })
     });
     json!({
@@ -117,12 +139,26 @@ fn to_json(status: &Status) -> Value {
     })
 }
 
+fn start_json(start: &StartStatus) -> Value {
+    match start {
+        StartStatus::Unasked => Value::Null,
+        StartStatus::Begins(notices) => {
+            let notices = notices.iter().map(ToString::to_string);
+            json!({ "refused": null, "notices": notices.collect::<Vec<_>>() })
+        }
+        StartStatus::Refused(refused) => {
+            json!({ "refused": refused.to_string(), "notices": [] })
+        }
+    }
+}
+
 fn numbers(shards: &[ShardNo]) -> Vec<u32> {
     shards.iter().map(|shard| shard.0).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use mainstay_commit::start::Refused;
     use mainstay_connectors::kafka::SourceStatus;
 
     use super::*;
@@ -148,6 +184,7 @@ mod tests {
                 changelog: (0, 0),
                 open_transaction: false,
                 sources: vec![source],
+                start: StartStatus::Unasked,
             }],
         }
     }
@@ -167,6 +204,23 @@ mod tests {
             "no state yet",
         ];
         assert_eq!(rows, [row.map(str::to_owned)]);
+    }
+
+    #[test]
+    fn a_shard_whose_start_would_be_refused_is_marked_and_the_mend_is_told() {
+        let mut status = a_status();
+        status.shards[0].start = StartStatus::Refused(Refused::Truncated {
+            shard: ShardNo(0),
+            topic: "events".to_owned(),
+            next: 30,
+            end: 25,
+        });
+        let rows = rows(&status, &status.shards[0]);
+        assert_eq!(rows[0][7], "START REFUSED, see below");
+        let lines = start_lines(&status).join("");
+        assert!(lines.contains("mainstay reset --drop-state"), "{lines}");
+        let json = to_json(&status);
+        assert!(json["shards"][0]["start"]["refused"].is_string(), "{json}");
     }
 
     #[test]

@@ -53,4 +53,4 @@ pub use runtime::{Runtime, Stop};
 pub use scan::CommandError;
 pub use settings::{KafkaSettings, RuntimeSettings, SourceSettings, StartAt, refused_option};
 pub use slot::{Slot, SlotError};
-pub use status::{MemberStatus, ShardStatus, SourceStatus, Status, status};
+pub use status::{MemberStatus, ShardStatus, SourceStatus, StartStatus, Status, status};

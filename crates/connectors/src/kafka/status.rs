@@ -1,13 +1,17 @@
 //! What an operator asks first: who has which shard, how far each is, what is in the way.
+//!
+//! A shard that nobody has is put before the start-up table, as a restore would put it there. Only the state's
+//! last position is read for that: whether the state is whole, the restore alone finds out.
 
-use mainstay_commit::start::GroupOffset;
+use mainstay_commit::start::{Facts, GroupOffset, Notice, Refused, SourceFacts, decide};
 use mainstay_commit::{Position, ShardNo};
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaResult;
 
 use super::client::PATIENCE;
-use super::offsets::{Offsets, partition_no};
-use super::scan::{CommandError, ends, scan};
-use super::settings::{KafkaSettings, SourceSettings};
+use super::offsets::{Offsets, Partition, Which, partition_no};
+use super::scan::{CommandError, Ends, ends, scan};
+use super::settings::{KafkaSettings, RuntimeSettings, SourceSettings, StartAt};
 use crate::Topic;
 
 /// How far before the end of a changelog its last position is looked for first.
@@ -48,6 +52,19 @@ pub struct ShardStatus {
     pub open_transaction: bool,
     /// Where its sources stand.
     pub sources: Vec<SourceStatus>,
+    /// What a start of it would come to.
+    pub start: StartStatus,
+}
+
+/// What a start would come to, as far as group, changelog and inputs tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartStatus {
+    /// Not a question now: somebody has the shard, or the group is on the move, or a transaction is open.
+    Unasked,
+    /// It would begin, with this to hear.
+    Begins(Vec<Notice>),
+    /// It would be refused.
+    Refused(Refused),
 }
 
 /// A source of a shard.
@@ -74,20 +91,47 @@ impl SourceStatus {
     }
 }
 
-/// Asks the cluster.
+/// Asks the cluster. `settings_hash` is that of the settings that a start would have now.
 ///
 /// # Errors
 /// When it does not answer, or the topics are not there.
-pub fn status(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Status, CommandError> {
+pub fn status(settings: &RuntimeSettings, settings_hash: u64) -> Result<Status, CommandError> {
+    let kafka = &settings.kafka;
     let offsets = Offsets::new(kafka).map_err(CommandError::during("make a client"))?;
     let (group, members) = members(kafka, &offsets)?;
-    let shards = (0..count(kafka, &offsets)?).map(ShardNo);
-    let shards = shards.map(|shard| shard_status(kafka, &offsets, sources, shard));
+    let shards = count(kafka, &offsets)?;
+    let asking = Asking {
+        partitions: partitions_of_inputs(&offsets, &settings.sources)?.unwrap_or(shards),
+        settings,
+        offsets: &offsets,
+        settings_hash,
+    };
+    let is_moving = !["Stable", "Empty", "Dead"].contains(&group.as_str());
+    let shards = (0..shards).map(ShardNo).map(|shard| {
+        let is_owned = members.iter().any(|member| member.shards.contains(&shard));
+        asking.shard(shard, !is_owned && !is_moving)
+    });
+    let shards = shards.collect::<Result<_, _>>()?;
     Ok(Status {
         group,
         members,
-        shards: shards.collect::<Result<_, _>>()?,
+        shards,
     })
+}
+
+/// How many partitions the inputs have that are there.
+fn partitions_of_inputs(
+    offsets: &Offsets,
+    sources: &[SourceSettings],
+) -> Result<Option<u32>, CommandError> {
+    for source in sources {
+        let failed = CommandError::during(format!("describe `{}`", source.topic));
+        let partitions = offsets.partitions(&source.topic).map_err(failed)?;
+        if partitions.is_some() {
+            return Ok(partitions);
+        }
+    }
+    Ok(None)
 }
 
 /// How many shards there are.
@@ -150,44 +194,108 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     Some(*taken)
 }
 
-fn shard_status(
-    kafka: &KafkaSettings,
-    offsets: &Offsets,
-    sources: &[SourceSettings],
-    shard: ShardNo,
-) -> Result<ShardStatus, CommandError> {
-    let changelog = (kafka.topic(Topic::Changelog), partition_no(shard));
-    let failed = || CommandError::during(format!("ask where shard {shard} stands"));
-    let log = ends(offsets, &changelog).map_err(failed())?;
-    let mut status = ShardStatus {
-        shard,
-        position: last_position(kafka, offsets, shard)?,
-        changelog: (log.first, log.end),
-        open_transaction: log.stable < log.end,
-        sources: Vec::new(),
-    };
-    for source in sources {
-        let partition = (source.topic.clone(), partition_no(shard));
-        if offsets
-            .partitions(&source.topic)
-            .map_err(failed())?
-            .is_none()
-        {
-            continue;
+/// What is asked of every shard, and of whom.
+struct Asking<'a> {
+    settings: &'a RuntimeSettings,
+    offsets: &'a Offsets,
+    settings_hash: u64,
+    /// How many partitions the inputs have.
+    partitions: u32,
+}
+
+impl Asking<'_> {
+    fn shard(&self, shard: ShardNo, would_start: bool) -> Result<ShardStatus, CommandError> {
+        let kafka = &self.settings.kafka;
+        let changelog = (kafka.topic(Topic::Changelog), partition_no(shard));
+        let failed = || CommandError::during(format!("ask where shard {shard} stands"));
+        let log = ends(self.offsets, &changelog).map_err(failed())?;
+        let mut status = ShardStatus {
+            shard,
+            // Before the offsets of the group, which may only be newer.
+            position: last_position(kafka, self.offsets, shard)?,
+            changelog: (log.first, log.end),
+            open_transaction: log.stable < log.end,
+            sources: Vec::new(),
+            start: StartStatus::Unasked,
+        };
+        let mut facts = Vec::new();
+        for source in &self.settings.sources {
+            if let Some((told, fact)) = self.source(source, shard).map_err(failed())? {
+                status.sources.push(told);
+                facts.push(fact);
+            }
         }
-        let found = ends(offsets, &partition).map_err(failed())?;
-        let group = offsets
-            .of_group(std::slice::from_ref(&partition))
-            .map_err(failed())?;
-        status.sources.push(SourceStatus {
+        if would_start && !status.open_transaction {
+            status.start = self.start(shard, status.position.as_ref(), &facts);
+        }
+        Ok(status)
+    }
+
+    /// Where a source stands; none if its topic is not there.
+    fn source(
+        &self,
+        source: &SourceSettings,
+        shard: ShardNo,
+    ) -> KafkaResult<Option<(SourceStatus, SourceFacts)>> {
+        if self.offsets.partitions(&source.topic)?.is_none() {
+            return Ok(None);
+        }
+        let partition = (source.topic.clone(), partition_no(shard));
+        let found = ends(self.offsets, &partition)?;
+        let group = self.offsets.of_group(std::slice::from_ref(&partition))?;
+        let group = group.into_values().next();
+        let told = SourceStatus {
             name: source.name.clone(),
             topic: source.topic.clone(),
-            group: group.into_values().next(),
+            group: group.clone(),
             first: found.first,
             end: found.end,
-        });
+        };
+        let fact = SourceFacts {
+            topic: source.topic.clone(),
+            group,
+            start_at: self.start_at(source, &partition, found)?,
+            first: found.first,
+            end: found.end,
+        };
+        Ok(Some((told, fact)))
     }
-    Ok(status)
+
+    fn start_at(
+        &self,
+        source: &SourceSettings,
+        partition: &Partition,
+        found: Ends,
+    ) -> KafkaResult<i64> {
+        let time = match source.start_at {
+            StartAt::Earliest => return Ok(found.first),
+            StartAt::Latest => return Ok(found.end),
+            StartAt::At(time) => time,
+        };
+        let asked = std::slice::from_ref(partition);
+        let from = self.offsets.of(asked, Which::From(time))?;
+        Ok(from.into_values().next().unwrap_or(found.end))
+    }
+
+    fn start(
+        &self,
+        shard: ShardNo,
+        position: Option<&Position>,
+        sources: &[SourceFacts],
+    ) -> StartStatus {
+        let decided = decide(&Facts {
+            shard,
+            shards: self.partitions,
+            position,
+            sources,
+            settings_hash: self.settings_hash,
+            on_data_loss: self.settings.on_data_loss,
+        });
+        match decided {
+            Ok(start) => StartStatus::Begins(start.notices),
+            Err(refused) => StartStatus::Refused(refused),
+        }
+    }
 }
 
 /// The last position on a shard's changelog.
