@@ -256,6 +256,10 @@ impl Logic {
         let stale = self.engine.is_idle();
         self.engine
             .tell_changed(&mut pace, (closing.behind, stale), &mut self.said);
+        let engine = &self.engine;
+        self.said
+            .slice
+            .name_shown(|account| engine.name_of(account));
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Standing {
 pub struct Shown {
     /// Whose.
     pub account: String,
+    /// What people call it, where it was said.
+    pub name: Option<String>,
     /// In the order of the catalogue.
     pub values: Vec<Value>,
 }
@@ -141,8 +143,16 @@ impl Slice {
     pub fn show(&mut self, account: impl Into<String>, values: &[Value]) {
         self.shown.push(Shown {
             account: account.into(),
+            name: None,
             values: values.to_vec(),
         });
+    }
+
+    /// Gives every account that is shown the name that people call it.
+    pub fn name_shown<'n>(&mut self, name_of: impl Fn(&str) -> Option<&'n str>) {
+        for shown in &mut self.shown {
+            shown.name = name_of(&shown.account).map(str::to_owned);
+        }
     }
 
     /// Takes an account back from whoever shows it, as it is no more. What is shown of it later in the slice

@@ -1,7 +1,8 @@
 //! Gauges of accounts: a family for each metric by one rule, series for a bounded set of accounts.
 //!
 //! Full detail is on the topics. Here are the accounts that the operator named, and besides them the
-//! largest, up to a number. A value that is undefined has no series, which is not a series of zero.
+//! largest, up to a number. A value that is undefined has no series, which is not a series of zero. Series
+//! bear the name that people call the account; when it changes, new ones take their place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +58,14 @@ pub(super) struct Accounts {
 struct Place {
     shard: ShardNo,
     rank: i64,
+    /// Empty, as Prometheus has labels that are not there, while nobody has named the account.
+    name: String,
 }
+
+/// So many characters of a name are shown.
+const NAME_MAX: usize = 128;
+/// What tells the series of one account from those of another.
+const LABELS: &[&str] = &["account", "name"];
 
 impl Accounts {
     pub(super) fn register(
@@ -69,7 +77,7 @@ impl Accounts {
             let number = !matches!(info.unit, Unit::Histogram | Unit::Date);
             let name = family_name(info);
             let name = name.trim_start_matches("mainstay_").to_owned();
-            (number && info.headline).then(|| float_vec(registry, &name, info.help, &["account"]))
+            (number && info.headline).then(|| float_vec(registry, &name, info.help, LABELS))
         };
         Accounts {
             ranked_by: catalogue.iter().position(|info| info.id == limits.by),
@@ -85,23 +93,28 @@ impl Accounts {
         if !self.admit(&account.account, rank) {
             return;
         }
-        self.shown
-            .insert(account.account.clone(), Place { shard, rank });
+        let name = account.name.as_deref().unwrap_or_default();
+        let name: String = name.chars().take(NAME_MAX).collect();
+        let was = self.shown.get(&account.account);
+        if was.is_some_and(|was| was.name != name) {
+            self.remove(&account.account);
+        }
+        let labels = [account.account.as_str(), name.as_str()];
         for (family, value) in self.families.iter().zip(&account.values) {
             let Some(family) = family else { continue };
             match number(value) {
-                Some(number) => family.with_label_values(&[&account.account]).set(number),
+                Some(number) => family.with_label_values(&labels).set(number),
                 // There may have been none.
-                None => drop(family.remove_label_values(&[&account.account])),
+                None => drop(family.remove_label_values(&labels)),
             }
         }
+        let place = Place { shard, rank, name };
+        self.shown.insert(account.account.clone(), place);
     }
 
     /// An account is no more.
     pub(super) fn hide(&mut self, account: &str) {
-        if self.shown.contains_key(account) {
-            self.remove(account);
-        }
+        self.remove(account);
     }
 
     /// A shard is no longer ours.
@@ -146,10 +159,12 @@ impl Accounts {
     }
 
     fn remove(&mut self, account: &str) {
-        self.shown.remove(account);
+        let Some(place) = self.shown.remove(account) else {
+            return;
+        };
         for family in self.families.iter().flatten() {
             // It has no series where its value was undefined.
-            drop(family.remove_label_values(&[account]));
+            drop(family.remove_label_values(&[account, &place.name]));
         }
     }
 }
@@ -197,6 +212,7 @@ mod tests {
     fn shown(account: &str, mau: i64) -> Shown {
         Shown {
             account: account.to_owned(),
+            name: None,
             values: vec![Value::Count(mau), Value::Undefined],
         }
     }
@@ -236,8 +252,8 @@ mod tests {
         assert_eq!(
             names(&registry),
             [
-                r#"mainstay_account_mau{account="large"} 9"#,
-                r#"mainstay_account_mau{account="named"} 0"#
+                r#"mainstay_account_mau{account="large",name=""} 9"#,
+                r#"mainstay_account_mau{account="named",name=""} 0"#
             ]
         );
     }
@@ -251,8 +267,32 @@ mod tests {
         accounts.hide("never shown");
         assert_eq!(
             names(&registry),
-            [r#"mainstay_account_mau{account="stays"} 2"#]
+            [r#"mainstay_account_mau{account="stays",name=""} 2"#]
         );
+    }
+
+    #[test]
+    fn a_change_of_name_replaces_the_series() {
+        let (registry, mut accounts) = accounts(9, &[]);
+        let called = |name: &str, mau| Shown {
+            name: Some(name.to_owned()),
+            ..shown("a", mau)
+        };
+        accounts.show(ShardNo(0), &shown("a", 1));
+        accounts.show(ShardNo(0), &called("Acme", 2));
+        let mut renamed = called("Acme \"Ltd\"", 3);
+        accounts.show(ShardNo(0), &renamed);
+        assert_eq!(
+            names(&registry),
+            [r#"mainstay_account_mau{account="a",name="Acme \"Ltd\""} 3"#]
+        );
+        assert_eq!(accounts.len(), 1);
+        renamed.values[0] = Value::Undefined;
+        accounts.show(ShardNo(0), &renamed);
+        assert_eq!(names(&registry), [""; 0]);
+        accounts.show(ShardNo(0), &called("Acme", 4));
+        accounts.hide("a");
+        assert_eq!(names(&registry), [""; 0]);
     }
 
     #[test]
@@ -263,7 +303,7 @@ mod tests {
         accounts.gone(ShardNo(0));
         assert_eq!(
             names(&registry),
-            [r#"mainstay_account_mau{account="a\"}\n"} 2"#]
+            [r#"mainstay_account_mau{account="a\"}\n",name=""} 2"#]
         );
     }
 }
