@@ -230,9 +230,7 @@ pub enum Exit {
     #[error("stopped")]
     Done,
     /// Fenced twice in a minute.
-    #[error(
-        "fenced twice in a minute: two processes share one transactional id"
-    )]
+    #[error("fenced twice in a minute: two processes share one transactional id")]
     SharedId,
     /// No producer could be made.
     #[error("no transactional producer could be made: three fatal errors in a row")]

@@ -3,7 +3,7 @@
 //! What the library logs goes to `tracing`, and so do its errors; neither ever holds an option's value.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::AdminClient;
@@ -231,10 +231,11 @@ impl ClientContext for Logging {
 
 impl ConsumerContext for Logging {}
 
-/// The producer's context: it remembers whether a record could not be delivered.
+/// The producer's context: it remembers whether a record could not be delivered, and why.
 #[derive(Default)]
 pub(super) struct Deliveries {
     failed: AtomicBool,
+    why: Mutex<Option<String>>,
 }
 
 impl Deliveries {
@@ -242,10 +243,28 @@ impl Deliveries {
     pub(super) fn take_failed(&self) -> bool {
         self.failed.swap(false, Ordering::AcqRel)
     }
+
+    /// What was said first since the last time somebody asked.
+    pub(super) fn take_why(&self) -> Option<String> {
+        self.lock().take()
+    }
+
+    /// Remembers why, unless something was said before.
+    pub(super) fn note(&self, why: impl FnOnce() -> String) {
+        self.lock().get_or_insert_with(why);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        // A transaction that has failed purges its records, and each of them says only that.
+        if fac == FAILED_TRANSACTION {
+            self.note(|| text.to_owned());
+        }
         log(level, fac, text);
     }
 
@@ -261,16 +280,18 @@ impl ProducerContext<NoCustomPartitioner> for Deliveries {
         if let Err((error, message)) = result
             && !self.failed.swap(true, Ordering::AcqRel)
         {
-            let (topic, partition) = (message.topic(), message.partition());
-            tracing::warn!(topic, partition, %error, "a record was not delivered");
+            self.note(|| format!("`{}`/{}: {error}", message.topic(), message.partition()));
         }
     }
 }
 
+/// Under which name the library logs why a transaction cannot be committed any more.
+const FAILED_TRANSACTION: &str = "TXNERR";
+
 pub(super) fn log(level: RDKafkaLogLevel, fac: &str, text: &str) {
     // Failed calls come back to whoever made them, who knows what they mean; lost connections are told as
     // errors, and come back by themselves.
-    if ["TXNERR", "GETPID", "FAIL", "REQTMOUT", "FETCHERR"].contains(&fac) {
+    if [FAILED_TRANSACTION, "GETPID", "FAIL", "REQTMOUT", "FETCHERR"].contains(&fac) {
         return tracing::debug!(target: "librdkafka", fac, "{text}");
     }
     match level {

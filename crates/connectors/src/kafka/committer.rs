@@ -45,6 +45,8 @@ pub(super) struct Committer {
     pub(super) stays: BTreeMap<ShardNo, Lease>,
     pub(super) refusal: Option<(ShardNo, Box<Refusal>)>,
     pub(super) began: Option<Instant>,
+    /// Why the last transaction failed, if the client has said it.
+    pub(super) failing: Option<String>,
 }
 
 /// The machine with the limits of the spec.
@@ -115,6 +117,10 @@ impl Committer {
                 self.restores.remove(&lease);
                 self.refusal = Some((shard, why));
                 Happened::Refused { shard, lease }
+            }
+            Event::Failing(why) => {
+                self.failing = Some(why);
+                Happened::Tick
             }
             Event::Fault(fault) => return Err(fault.into()),
         })
@@ -217,6 +223,7 @@ impl Committer {
             .began
             .take()
             .map_or(Duration::ZERO, |began| began.elapsed());
+        self.failing = None;
         let slices = tokens.len();
         self.observer.told(&Told::Transaction { took, slices });
         for token in tokens {
@@ -272,7 +279,11 @@ impl Committer {
     }
 
     fn alarm(&self, alarm: &Alarm) {
-        tracing::error!("{alarm}");
+        if let (Alarm::ThreeAborts(_), Some(why)) = (alarm, &self.failing) {
+            tracing::error!("{alarm}: {why}");
+        } else {
+            tracing::error!("{alarm}");
+        }
         self.observer.told(&Told::MachineAlarm(alarm));
     }
 

@@ -34,6 +34,8 @@ pub(super) enum Event {
         lease: Lease,
         why: Box<Refusal>,
     },
+    /// Why the transaction under way fails, in the client's words.
+    Failing(String),
     /// Something without which nothing goes on.
     Fault(Fault),
 }

@@ -89,7 +89,7 @@ impl Calls {
     }
 
     fn carry_out(&mut self, job: &Job) -> Outcome {
-        match &job.call {
+        let outcome = match &job.call {
             Call::NewProducer => self.renew(),
             Call::Begin => self.begin(),
             Call::Produce(_) => self.produce(&job.slices),
@@ -98,7 +98,40 @@ impl Calls {
             Call::Commit => self.commit(),
             Call::Abort => self.abort(),
             Call::ReadBack(shards) => self.read_back(shards),
+        };
+        if outcome.is_err() {
+            self.tell_why();
         }
+        outcome
+    }
+
+    /// Says why the transaction fails, if the client has said anything.
+    fn tell_why(&self) {
+        let said = self.producer().ok();
+        let Some(mut why) = said.and_then(|producer| producer.context().take_why()) else {
+            return;
+        };
+        for missing in self.missing_topics() {
+            why = format!("{why}; there is no topic `{missing}`");
+        }
+        tracing::warn!("a transaction fails: {why}");
+        drop(self.events.send(Event::Failing(why)));
+    }
+
+    /// Of a record for a topic that was deleted the client says no more than that its time is over, so the
+    /// broker is asked.
+    fn missing_topics(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        for topic in Topic::ALL {
+            let topic = self.kafka.topic(*topic);
+            match self.offsets.partitions(&topic) {
+                Ok(Some(_)) => {}
+                Ok(None) => missing.push(topic),
+                // One that does not answer now would not answer for the others either.
+                Err(_) => break,
+            }
+        }
+        missing
     }
 
     fn renew(&mut self) -> Outcome {
@@ -129,6 +162,7 @@ impl Calls {
     fn begin(&mut self) -> Outcome {
         let producer = self.producer()?;
         producer.context().take_failed();
+        producer.context().take_why();
         producer
             .begin_transaction()
             .map_err(|error| class(&error, Failure::Unknown))?;
@@ -316,7 +350,8 @@ fn send(
                 outgoing = again;
             }
             Err((error, _)) => {
-                tracing::warn!(%error, topic, "a record could not be produced");
+                let why = || format!("`{topic}`/{partition}: {error}");
+                producer.context().note(why);
                 return Err(fatal(producer).unwrap_or(Failure::Abort));
             }
         }

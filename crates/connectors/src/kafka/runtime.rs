@@ -230,6 +230,7 @@ impl Threads {
             stays: BTreeMap::new(),
             refusal: None,
             began: None,
+            failing: None,
         };
         let watch = Watch {
             shared,

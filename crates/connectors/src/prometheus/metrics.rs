@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use mainstay_commit::ShardNo;
+use mainstay_commit::{Alarm, ShardNo};
 use mainstay_model::{Info, Timestamp};
 use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
 
@@ -48,6 +48,8 @@ struct Seen {
     letters: Letters,
     shards: BTreeMap<ShardNo, ShardSeen>,
     assigned: bool,
+    /// Shards whose transactions are refused again and again; each goes with its next commit.
+    refused: BTreeSet<ShardNo>,
     begun: Option<Instant>,
 }
 
@@ -79,6 +81,7 @@ impl Metrics {
                 letters: Letters::default(),
                 shards: BTreeMap::new(),
                 assigned: false,
+                refused: BTreeSet::new(),
                 begun: None,
             }),
             registry,
@@ -95,11 +98,12 @@ impl Metrics {
         text
     }
 
-    /// Whether every shard of this process is restored and has caught up.
+    /// Whether every shard of this process is restored, has caught up and can be committed.
     #[must_use]
     pub fn ready(&self) -> bool {
         let seen = self.lock();
         seen.assigned
+            && seen.refused.is_empty()
             && seen
                 .shards
                 .values()
@@ -192,6 +196,7 @@ impl Metrics {
         set(&families.state_bytes, label, slice.standing.state_bytes);
 
         let mut seen = self.lock();
+        seen.refused.remove(&committed.shard);
         for (took, records) in committed.latencies {
             seen.latencies.record(*took, *records);
         }
@@ -299,7 +304,10 @@ impl Observer for Metrics {
                     seen.shards.insert(*shard, ShardSeen::default());
                 }
             }
-            Told::Revoked(_) => self.families.rebalances.inc(),
+            Told::Revoked(shards) => {
+                self.families.rebalances.inc();
+                self.lock().refused.retain(|shard| !shards.contains(shard));
+            }
             Told::Restoring { shard, .. } => drop(self.lock().shards.entry(*shard).or_default()),
             Told::Restored {
                 shard,
@@ -334,7 +342,17 @@ impl Observer for Metrics {
                 idle,
             } => self.idle(*shard, *source, *idle),
             Told::SlicesWaiting(slices) => self.families.slices_waiting.set(int(*slices)),
-            Told::Alarm(_) | Told::MachineAlarm(_) => self.families.alarms.inc(),
+            Told::MachineAlarm(Alarm::ThreeAborts(shard)) => {
+                self.families.alarms.inc();
+                self.lock().refused.insert(*shard);
+            }
+            Told::Alarm(_)
+            | Told::MachineAlarm(
+                Alarm::Doubt { .. }
+                | Alarm::RevokeDeadline(_)
+                | Alarm::Fenced
+                | Alarm::ShutdownDeadline,
+            ) => self.families.alarms.inc(),
         }
     }
 }
@@ -406,6 +424,19 @@ mod tests {
         metrics.told(&lag(10));
         assert!(metrics.ready());
         metrics.told(&lag(1_000_000));
+        assert!(metrics.ready());
+    }
+
+    #[test]
+    fn a_shard_whose_transactions_are_refused_is_not_ready_until_it_is_no_longer_ours() {
+        let metrics = metrics();
+        metrics.told(&Told::Assigned(&[SHARD]));
+        metrics.told(&Told::MachineAlarm(&Alarm::ThreeAborts(SHARD)));
+        metrics.told(&Told::Gone(SHARD));
+        metrics.told(&Told::Running(SHARD));
+        metrics.told(&lag(0));
+        assert!(!metrics.ready(), "restored, and refused again");
+        metrics.told(&Told::Revoked(&[SHARD]));
         assert!(metrics.ready());
     }
 

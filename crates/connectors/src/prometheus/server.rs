@@ -83,7 +83,7 @@ fn readiness(metrics: &Metrics) -> (StatusCode, &'static str) {
     } else {
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "restoring or catching up\n",
+            "restoring, catching up, or not able to commit\n",
         )
     }
 }
