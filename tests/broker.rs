@@ -4,6 +4,7 @@
 //! Each rule feeds a company whose truth the oracle knows, does its worst meanwhile, and then compares. The
 //! seed of what is done at random and how often can be given: `MAINSTAY_TEST_SEED`, `MAINSTAY_TEST_KILLS`.
 
+mod check;
 mod members;
 mod offsets;
 mod records;
@@ -21,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         members::trials(),
         offsets::trials(),
         surroundings::trials(),
+        check::trials(),
     ];
     files.into_iter().flatten().collect()
 }

@@ -29,7 +29,15 @@ fn offsets_that_were_moved_are_refused_until_mended() {
     ] {
         assert!(log.contains(part), "the refusal names `{part}`: {log}");
     }
+    // The instance that gave up is a member until its session is over.
+    patience::until("`mainstay status` tells of it", patience::STARTING, || {
+        let status = said(&it.command(&["status"]));
+        let tells = status.contains("START REFUSED") && status.contains("--offsets-from-state");
+        tells.then_some(())
+    });
     mend(&it, &["reset", "--offsets-from-state"]);
+    let status = said(&it.command(&["status"]));
+    assert!(!status.contains("REFUSED"), "after the mend: {status}");
     assert_eq!(it.admin.offsets(it.group(), &it.input(), SHARDS), before);
     other_half(&it);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use mainstay_model::Code;
-use mainstay_tests::{Line, Record, SHARDS, shard_of};
+use mainstay_tests::{Line, Record, SHARDS, patience, said, shard_of};
 
 use super::{company, deployment};
 
@@ -14,6 +14,8 @@ pub(super) fn trials() -> Vec<Trial> {
         a_restart_goes_on_where_the_last_commit_was,
         a_sigterm_under_load_ends_in_order_and_repeats_nothing,
         every_reject_code_keeps_the_original_bytes,
+        a_misrouted_letter_is_sent_to_where_its_key_belongs,
+        gauges_of_an_account_bear_the_name_that_it_has_now,
     ])
 }
 
@@ -113,6 +115,43 @@ fn every_reject_code_keeps_the_original_bytes() {
     }
 }
 
+fn a_misrouted_letter_is_sent_to_where_its_key_belongs() {
+    let it = deployment("redrive");
+    let home = i32::try_from(shard_of(ACCOUNT, SHARDS.unsigned_abs())).expect("one of four");
+    let away = (home + 1) % SHARDS;
+    let instance = it.start_ready("a");
+    it.feed().send_to(away, &line(good("astray", NOW)), &[]);
+    it.wait_for_no_lag();
+    assert_eq!(it.committed("dead-letter").len(), 1);
+    let sent = it.command(&["dlq", "redrive", "--code", "misrouted"]);
+    assert!(sent.status.success(), "{}", said(&sent));
+    let ends = |partition| it.admin.ends(&it.input(), partition).1;
+    assert_eq!((ends(home), ends(away)), (1, 1), "at home now");
+    it.wait_for_no_lag();
+    instance.stop();
+    assert_eq!(it.committed("dead-letter").len(), 1, "and applied there");
+}
+
+fn gauges_of_an_account_bear_the_name_that_it_has_now() {
+    let it = deployment("names");
+    let instance = it.start_ready("a");
+    let mut lines = vec![line(good("seen", NOW))];
+    for (id, time, name) in [("n1", NOW, "Acme"), ("n2", LATER, "Acme Inc")] {
+        let data = format!(r#"{{"name":"{name}"}}"#);
+        lines.push(line(of_type("account.updated", id, time, &data)));
+        it.feed().send(&std::mem::take(&mut lines));
+        let what = format!("the gauges are those of {name}, and of nobody else");
+        patience::until(&what, patience::CATCHING_UP, || {
+            let metrics = instance.metrics()?;
+            let series =
+                |name| format!("mainstay_account_mau{{account=\"{ACCOUNT}\",name=\"{name}\"}}");
+            let all = ["", "Acme", "Acme Inc"].map(|name| metrics.contains(&series(name)));
+            (all == ["", "Acme", "Acme Inc"].map(|other| other == name)).then_some(())
+        });
+    }
+    instance.stop();
+}
+
 /// The header that came with the record says which one it is.
 fn letter_of(letters: &[Record], code: Code) -> &Record {
     let mut found = letters
@@ -125,6 +164,7 @@ fn letter_of(letters: &[Record], code: Code) -> &Record {
 
 const ACCOUNT: &str = "acme";
 const NOW: &str = "2026-06-01T12:00:00Z";
+const LATER: &str = "2026-06-01T12:00:01Z";
 const NOW_MS: i64 = 1_780_315_200_000;
 
 fn line(value: Vec<u8>) -> Line {

@@ -26,7 +26,7 @@ process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
 auto.create.topics.enable=false
 default.replication.factor=1
 offsets.topic.replication.factor=1
@@ -82,7 +82,12 @@ impl Broker {
     /// When it does not come up.
     #[must_use]
     pub fn start_with(properties: &[(&str, &str)]) -> Broker {
-        Broker::start_as(HEAP, properties)
+        Broker::start_as(HEAP, None, properties)
+    }
+
+    /// Starts a fresh one with a second door, for clients who say who they are.
+    pub(crate) fn start_with_door(door: u16, properties: &[(&str, &str)]) -> Broker {
+        Broker::start_as(HEAP, Some(door), properties)
     }
 
     /// Starts a fresh one to be measured against: with all of Java's optimisations, and without compaction,
@@ -92,13 +97,17 @@ impl Broker {
     /// When it does not come up.
     #[must_use]
     pub fn start_to_measure() -> Broker {
-        Broker::start_as(SERVING, &[("log.cleaner.enable", "false")])
+        Broker::start_as(SERVING, None, &[("log.cleaner.enable", "false")])
     }
 
-    fn start_as(java: &'static [&'static str], properties: &[(&str, &str)]) -> Broker {
+    fn start_as(
+        java: &'static [&'static str],
+        door: Option<u16>,
+        properties: &[(&str, &str)],
+    ) -> Broker {
         let folder = Folder::new("broker");
         let port = ports::free();
-        write_properties(&folder, port, properties);
+        write_properties(&folder, (port, door), properties);
         format_storage(&folder);
         let mut broker = Broker {
             process: launch(&folder, java),
@@ -219,14 +228,17 @@ pub fn end_shared() {
     drop(shared.take());
 }
 
-fn write_properties(folder: &Folder, port: u16, own: &[(&str, &str)]) {
+fn write_properties(folder: &Folder, (port, door): (u16, Option<u16>), own: &[(&str, &str)]) {
     let controller = ports::free();
     let data = folder.path().join("data");
+    let door = door.map_or(String::new(), |door| {
+        format!(",SASL_PLAINTEXT://127.0.0.1:{door}")
+    });
     let mut text = String::from(PROPERTIES);
     text.push_str(&format!(
         "controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{door}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{door}\n\
          log.dirs={}\n",
         data.display()
     ));
@@ -280,7 +292,7 @@ fn launch(folder: &Folder, options: &[&str]) -> Process {
         .unwrap_or_else(|err| panic!("{}", jars::missing("java", &err)))
 }
 
-fn java(options: &[&str]) -> std::process::Command {
+pub(crate) fn java(options: &[&str]) -> std::process::Command {
     let mut command = jars::java();
     command
         .args(options)

@@ -20,6 +20,8 @@ pub struct Deployment {
     /// Hands on its broker.
     pub admin: Admin,
     brokers: String,
+    /// Where instances and commands find the broker, and what their client has to know besides.
+    client: (String, String),
     name: String,
     input: String,
     /// How long ids of product events are remembered.
@@ -53,6 +55,7 @@ impl Deployment {
         Deployment {
             admin: Admin::new(brokers),
             brokers: brokers.to_owned(),
+            client: (brokers.to_owned(), String::new()),
             input: format!("{name}.product-events"),
             name,
             dedupe: "35d",
@@ -74,6 +77,12 @@ impl Deployment {
         };
         deployment.make_topics();
         deployment
+    }
+
+    /// From now on, instances and commands come by this address and with these options of their client,
+    /// lines of the config; the test itself comes as before.
+    pub fn come_by(&mut self, brokers: &str, options: &str) {
+        self.client = (brokers.to_owned(), options.to_owned());
     }
 
     fn make_topics(&self) {
@@ -238,7 +247,7 @@ impl Deployment {
     /// The config of an instance. What it says about facts is what [`Company`] takes for granted.
     fn config(&self, slot: &str, state: &Path, http: u16) -> String {
         let Deployment {
-            brokers,
+            client: (brokers, options),
             name,
             input,
             dedupe,
@@ -252,6 +261,9 @@ impl Deployment {
 brokers = "{brokers}"
 application = "{name}"
 instance = "{slot}"
+
+[kafka.client]
+{options}
 
 [sources.product]
 topic = "{input}"
@@ -314,6 +326,12 @@ impl Instance {
                 .contains(&part)
                 .then_some(())
         });
+    }
+
+    /// Whether `/readyz` says so.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        get(self.http, "/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
 
     /// What `/metrics` answers.
