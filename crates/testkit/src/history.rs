@@ -3,11 +3,14 @@
 //! A history is made from [`Step`]s, five small numbers each, so that a property test can draw them as it
 //! likes and shrink what fails: fewer steps, smaller numbers. Each number picks from a short list of
 //! interesting things: gaps of exactly 30 minutes, borders of days in three zones, chains of 24 hours, events
-//! late by a minute or by 40 days, duplicates, conflicts, removed users, deleted accounts, bad lines.
+//! late by a minute or by 40 days, duplicates, conflicts, removed users, deleted accounts, bad lines, people and
+//! programs, sign-ups before and after the first use, traits that change twice at one instant, long silences.
 //!
 //! What depends on the order of arrival by its definition stays in order also when lines are shuffled: zones
 //! are told three hours before all else, two bodies with one id keep their places, and an account is deleted
 //! on time.
+
+use std::collections::BTreeSet;
 
 use mainstay_engine::Settings;
 use mainstay_model::{Timestamp, Zone};
@@ -38,18 +41,66 @@ pub struct Limits {
     pub beyond_horizon: bool,
 }
 
-/// Settings that suit histories: `report_sent` is a key action, `ping` is ignored, and ids are remembered
-/// longer than any duplicate of a history needs.
+/// Settings that suit histories: `report_sent` is a key action, `ping` is ignored, everything that may be
+/// tracked is, and ids are remembered longer than any duplicate of a history needs.
 #[must_use]
 pub fn settings() -> Settings {
+    let features = [
+        ("reports", names(&["report_sent", "chart_viewed"])),
+        ("imports", names(&["imported"])),
+        ("noise", names(&["ping"])),
+    ];
     Settings {
-        key_actions: ["report_sent".to_owned()].into(),
-        active_ignore: ["ping".to_owned()].into(),
+        key_actions: names(&["report_sent"]),
+        active_ignore: names(&["ping"]),
+        features: features.map(|(name, of)| (name.to_owned(), of)).into(),
+        activation_events: names(&["imported", "report_sent"]),
+        activation_within_ms: Some(7 * DAY_MS),
+        onboarding_steps: names(&["chart_viewed", "imported", "opened"]),
+        segments: ["plan", "region", "tier"].map(str::to_owned).into(),
         dedupe_product_ms: 4000 * DAY_MS,
         dedupe_business_ms: 4000 * DAY_MS,
         ..Settings::default()
     }
 }
+
+/// Settings of which features, activation, onboarding, dormant users and segments are drawn from a seed:
+/// some of each, often none.
+#[must_use]
+pub fn settings_of(seed: u64) -> Settings {
+    let mut rng = Rng::new(seed);
+    let features = ["reports", "imports", "noise"].map(str::to_owned);
+    let features = features.map(|feature| (feature, some_names(&mut rng)));
+    let features = features.into_iter().filter(|(_, names)| !names.is_empty());
+    let within = [None, Some(HALF_HOUR_MS), Some(DAY_MS), Some(7 * DAY_MS)];
+    let traits = [
+        "plan", "industry", "size", "region", "owner", "tier", "beta",
+    ];
+    let traits = traits.into_iter().filter(|_| rng.below(3) == 0);
+    let segments = traits.map(str::to_owned).collect();
+    Settings {
+        features: features.collect(),
+        activation_events: some_names(&mut rng),
+        activation_within_ms: within[rng.below(within.len() as u64) as usize],
+        onboarding_steps: some_names(&mut rng),
+        dormant_days: rng.between(1, 21) as i32,
+        segments,
+        ..settings()
+    }
+}
+
+/// Each of the names of product events, or not.
+fn some_names(rng: &mut Rng) -> BTreeSet<String> {
+    let chosen = NAMES.iter().filter(|_| rng.below(4) == 0);
+    chosen.map(|name| (*name).to_owned()).collect()
+}
+
+fn names(list: &[&str]) -> BTreeSet<String> {
+    list.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// The names of product events.
+const NAMES: [&str; 5] = ["opened", "report_sent", "imported", "chart_viewed", "ping"];
 
 /// Steps drawn from a seed.
 #[must_use]
@@ -69,6 +120,7 @@ pub fn steps(seed: u64, number: usize) -> Vec<Step> {
 }
 
 const MINUTE_MS: i64 = 60_000;
+const HALF_HOUR_MS: i64 = 30 * MINUTE_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -133,31 +185,56 @@ impl History {
     fn take(&mut self, step: Step) {
         let account = ACCOUNTS[usize::from(step.account) % ACCOUNTS.len()].0;
         let user = USERS[usize::from(step.user) % USERS.len()];
-        let on_time = |kind: &str, data: Value| (self.now, kind.to_owned(), data);
-        let used = |name: &str| ("product.event".to_owned(), json!({"name": name}));
         let time = self.time_of(account, step.lag);
-        let at_time = |(kind, data): (String, Value)| (time, kind, data);
+        let of_account = |kind: &str, data: Value| {
+            let at_once = self
+                .newest_word_on(account)
+                .filter(|_| step.leap.is_multiple_of(3));
+            (at_once.unwrap_or(time), kind.to_owned(), data)
+        };
+        let at_time = |kind: &str, data: Value| (time, kind.to_owned(), data);
+        let used = |data: Value| at_time("product.event", data);
+        let variant = step.what / 32;
         let (time, kind, data) = match step.what % 32 {
-            0..=9 => at_time(used("opened")),
-            10..=14 => at_time(used("report_sent")),
-            15 => at_time(used("ping")),
+            0..=9 => used(match variant {
+                0..=4 => json!({"name": "opened"}),
+                5 => json!({"name": "opened", "actor": "agent"}),
+                6 => json!({"name": "chart_viewed", "actor": null}),
+                _ => json!({"name": "chart_viewed", "actor": "human", "duration_ms": 1500}),
+            }),
+            10..=14 => used(match variant {
+                0..=5 => json!({"name": "report_sent"}),
+                6 => json!({"name": "report_sent", "actor": "api"}),
+                _ => json!({"name": "report_sent", "actor": "agent"}),
+            }),
+            15 => used(json!({"name": "ping", "duration_ms": variant})),
             16..=18 => {
                 let durations = [1, 90_000, 30 * MINUTE_MS, 5 * HOUR_MS, 30 * HOUR_MS];
                 let duration_ms = durations[usize::from(step.user) % durations.len()];
-                let data = json!({"name": "imported", "duration_ms": duration_ms, "actor": "api"});
-                at_time(("product.event".to_owned(), data))
+                used(match variant {
+                    0..=5 => {
+                        json!({"name": "imported", "duration_ms": duration_ms, "actor": "api"})
+                    }
+                    _ => json!({"name": "imported"}),
+                })
             }
-            19 => at_time(("user.signed_up".to_owned(), json!({"role": "member"}))),
-            20 => at_time(("user.removed".to_owned(), json!({}))),
-            21 => at_time(("user.invited".to_owned(), json!({}))),
-            22 => at_time(("account.created".to_owned(), json!({"plan": "pro"}))),
-            23 => at_time(("ticket.opened".to_owned(), json!({"ticket_id": "t1"}))),
-            24 if step.user.is_multiple_of(4) => on_time("account.deleted", json!({})),
-            24 => at_time(("account.updated".to_owned(), json!({"seats": step.user}))),
+            19 => at_time("user.signed_up", json!({"role": "member"})),
+            20 => at_time("user.removed", json!({})),
+            21 if variant < 3 => at_time("user.invited", json!({})),
+            21 => at_time("user.signed_up", json!({})),
+            22 if variant < 4 => of_account("account.created", json!({"plan": "pro"})),
+            22 => of_account("account.created", account_data(step.user)),
+            23 if variant < 3 => at_time("ticket.opened", json!({"ticket_id": "t1"})),
+            23 => of_account("account.updated", account_data(step.user)),
+            24 if step.user.is_multiple_of(4) => {
+                (self.now, "account.deleted".to_owned(), json!({}))
+            }
+            24 => at_time("account.updated", json!({"seats": step.user})),
             25..=27 => return self.again(step),
             28 => return self.contradict(step),
             29 => return self.say_badly(step, account),
-            _ => at_time(used("opened")),
+            30 if variant < 4 => of_account("account.updated", account_data(step.user)),
+            _ => used(json!({"name": NAMES[usize::from(variant) % NAMES.len()]})),
         };
         let id = format!("e{}", self.lines.len());
         let mut event = json!({"id": id, "type": kind, "account_id": account,
@@ -234,6 +311,17 @@ impl History {
         }
     }
 
+    /// When the newest event happened that says something of the account itself, if that can still be
+    /// corrected.
+    fn newest_word_on(&self, account: &str) -> Option<Timestamp> {
+        let says = |told: &&Told| {
+            let kind = told.event["type"].as_str().unwrap_or_default();
+            told.account == account && ["account.created", "account.updated"].contains(&kind)
+        };
+        let newest = self.told.iter().rev().find(says)?.time;
+        (newest >= self.now.minus_ms(34 * DAY_MS) && newest <= self.now).then_some(newest)
+    }
+
     fn earlier(&self, step: Step) -> Option<Told> {
         let back = 1 + usize::from(step.user) % 8;
         let place = self.told.len().checked_sub(back)?;
@@ -271,6 +359,24 @@ impl History {
         let n = self.lines.len();
         let line = bad_line(usize::from(step.user), n, account, self.now);
         self.lines.push(line);
+    }
+}
+
+/// What an event says of an account: few values, so that accounts meet in segments, and what takes them away.
+fn account_data(choice: u8) -> Value {
+    match choice % 12 {
+        0 => json!({"plan": "free"}),
+        1 => json!({"plan": "pro", "seats": 3}),
+        2 => json!({"plan": null}),
+        3 => json!({"seats": choice / 12}),
+        4 => json!({"seats": null, "region": "eu"}),
+        5 => json!({"region": "us", "industry": "retail"}),
+        6 => json!({"region": null, "size": "small"}),
+        7 => json!({"owner": "olga", "size": "large"}),
+        8 => json!({"traits": {"tier": "gold", "plan": "of no account"}}),
+        9 => json!({"traits": {"tier": "base", "beta": true}}),
+        10 => json!({"traits": {"tier": null, "beta": 7}, "industry": null, "owner": null}),
+        _ => json!({"name": "no trait"}),
     }
 }
 
@@ -341,7 +447,10 @@ fn after_leap(now: Timestamp, leap: u8) -> Timestamp {
             edge.plus_ms(beside).max(now)
         }
         240..=249 => now.plus_ms(2 * DAY_MS),
-        250.. => now.plus_ms(7 * DAY_MS),
+        250..=252 => now.plus_ms(7 * DAY_MS),
+        253 => now.plus_ms(15 * DAY_MS),
+        254 => now.plus_ms(30 * DAY_MS),
+        255 => now.plus_ms(45 * DAY_MS),
     }
 }
 
@@ -426,9 +535,40 @@ mod tests {
             let lines = lines(&steps(seed, 120), NEAR);
             let shuffled = shuffle_within(&lines, 2 * HOUR_MS, seed);
             assert_eq!(shuffled.len(), lines.len());
-            let truth = Oracle::of_lines(settings(), &lines).truth();
-            let other = Oracle::of_lines(settings(), &shuffled).truth();
+            let settings = settings_of(seed);
+            let truth = Oracle::of_lines(settings.clone(), &lines).truth();
+            let other = Oracle::of_lines(settings, &shuffled).truth();
             assert_eq!(truth, other, "seed {seed}");
         }
+    }
+
+    /// A metric that is the same in all histories is not tried by any of them.
+    #[test]
+    fn histories_give_every_metric_several_values() {
+        let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for seed in 0..10 {
+            let lines = lines(&steps(seed, 250), NEAR);
+            let truth = Oracle::of_lines(settings(), &lines).truth();
+            let groups = truth.groups.values().flat_map(BTreeMap::values);
+            let accounts = truth.accounts.values().flat_map(BTreeMap::values);
+            for (level, (id, value)) in (accounts.flatten().map(|value| ("account", value)))
+                .chain(groups.flatten().map(|value| ("group", value)))
+            {
+                let name = format!("{level} {id}");
+                values.entry(name).or_default().insert(value.to_string());
+            }
+            for ((_, _, metric), cohort) in &truth.cohorts {
+                let name = format!("cohort {metric}");
+                values
+                    .entry(name)
+                    .or_default()
+                    .insert(cohort.value.to_string());
+            }
+        }
+        let poor = values.iter().filter(|(_, values)| values.len() < 2);
+        let poor: Vec<_> = poor.collect();
+        assert!(poor.is_empty(), "{poor:?}");
+        let groups = ["group active_accounts_7d", "group onboarding_done_24h"];
+        assert!(groups.iter().all(|name| values.contains_key(*name)));
     }
 }

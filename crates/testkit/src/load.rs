@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 
 use mainstay_model::Timestamp;
+use serde::Deserialize;
 
 use crate::rng::Rng;
 
@@ -153,6 +154,36 @@ impl Load {
     }
 }
 
+/// Reads a product event with serde_json into a struct of borrowed fields, checks nothing but types and leaves
+/// times as text: the floor that decoding is measured against. Says whether it could be read.
+#[must_use]
+pub fn read_unchecked(value: &[u8]) -> bool {
+    let event = serde_json::from_slice::<Unchecked<'_>>(value);
+    std::hint::black_box(event).is_ok()
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "read for the time that it takes")]
+struct Unchecked<'a> {
+    id: &'a str,
+    r#type: &'a str,
+    account_id: &'a str,
+    user_id: Option<&'a str>,
+    source: Option<&'a str>,
+    time: &'a str,
+    #[serde(borrow)]
+    data: UncheckedData<'a>,
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "read for the time that it takes")]
+struct UncheckedData<'a> {
+    name: &'a str,
+    duration_ms: Option<f64>,
+    session_id: Option<&'a str>,
+    actor: Option<&'a str>,
+}
+
 #[cfg(test)]
 mod tests {
     use mainstay_engine::Settings;
@@ -177,6 +208,7 @@ mod tests {
             .filter(|line| !line.is_empty())
         {
             assert_eq!(oracle.take(line, None), Fate::Applied);
+            assert!(read_unchecked(line));
             read += 1;
         }
         assert_eq!(read, written);

@@ -1,5 +1,9 @@
 //! The worked examples of the metrics' definitions, and the readings of them that the engine shares.
 
+mod accounts;
+mod cohorts;
+mod groups;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -10,15 +14,47 @@ struct Lines(Vec<String>);
 
 impl Lines {
     fn event(&mut self, time: &str, kind: &str, user: Option<&str>, data: Value) -> &mut Lines {
+        self.event_of("acme", time, kind, user, data)
+    }
+
+    fn event_of(
+        &mut self,
+        account: &str,
+        time: &str,
+        kind: &str,
+        user: Option<&str>,
+        data: Value,
+    ) -> &mut Lines {
         let id = format!("e{}", self.0.len());
-        let line = json!({"id": id, "type": kind, "account_id": "acme", "user_id": user,
+        let line = json!({"id": id, "type": kind, "account_id": account, "user_id": user,
             "time": time, "data": data});
         self.0.push(line.to_string());
         self
     }
 
     fn used(&mut self, time: &str, user: &str) -> &mut Lines {
-        self.event(time, "product.event", Some(user), json!({"name": "opened"}))
+        self.did(time, user, "opened")
+    }
+
+    fn did(&mut self, time: &str, user: &str, name: &str) -> &mut Lines {
+        self.event(time, "product.event", Some(user), json!({"name": name}))
+    }
+
+    fn used_in(&mut self, account: &str, time: &str, user: &str) -> &mut Lines {
+        let data = json!({"name": "opened"});
+        self.event_of(account, time, "product.event", Some(user), data)
+    }
+
+    fn signed_up(&mut self, time: &str, user: &str) -> &mut Lines {
+        self.event(time, "user.signed_up", Some(user), json!({}))
+    }
+
+    fn created(&mut self, account: &str, time: &str, data: Value) -> &mut Lines {
+        self.event_of(account, time, "account.created", None, data)
+    }
+
+    fn updated(&mut self, account: &str, time: &str, data: Value) -> &mut Lines {
+        self.event_of(account, time, "account.updated", None, data)
     }
 
     fn truth(&self) -> Truth {
@@ -32,6 +68,10 @@ impl Lines {
 
 fn day(text: &str) -> Day {
     text.parse().unwrap()
+}
+
+fn names<const N: usize>(list: [&str; N]) -> std::collections::BTreeSet<String> {
+    list.map(str::to_owned).into()
 }
 
 #[track_caller]
@@ -528,4 +568,70 @@ fn a_record_without_metrics_withdraws_what_was_told() {
     assert_eq!(Truth::default().differences(&told), invented);
     let withdrawn = Found::of_lines([record(0, json!({"dau": 1})), record(1, json!({}))]);
     assert_eq!(Truth::default().differences(&withdrawn), [""; 0]);
+}
+
+/// The last day of all histories here has a record, so this is each metric once.
+#[test]
+fn the_oracle_has_a_value_for_each_of_its_metrics_and_for_no_other() {
+    let mut lines = Lines::default();
+    lines.used("2026-03-01T12:00:00Z", "ada");
+    let settings = Settings {
+        features: [("report.v2".to_owned(), names(["viewed"]))].into(),
+        ..Settings::default()
+    };
+    let truth = lines.truth_with(&settings);
+    let ids = |metrics: &Metrics| {
+        let ids = metrics.keys().map(|name| ids::in_catalogue(name));
+        ids.collect::<Vec<_>>()
+    };
+    let sorted = |ids: std::collections::BTreeSet<&'static str>| {
+        let mut ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
+        ids.sort_by_key(|id| id.replacen("feature_", "features.report.v2.", 1));
+        ids
+    };
+    let account = &truth.accounts["acme"][&day("2026-03-01")];
+    assert_eq!(ids(account), sorted(ids::of_accounts()));
+    let fleet = ("all".to_owned(), "all".to_owned());
+    let fleet = &truth.groups[&fleet][&day("2026-03-01")];
+    assert_eq!(ids(fleet), sorted(ids::of_groups()));
+}
+
+/// Nothing that the engine tells goes unchecked. The other way round is [`ids::waiting`]: once the engine has
+/// all of usage, that is empty.
+#[test]
+fn the_engine_tells_nothing_that_the_oracle_does_not_know() {
+    let (accounts, groups) = (ids::of_accounts(), ids::of_groups());
+    let unknown = mainstay_engine::infos();
+    let unknown = unknown.iter().map(|info| info.id);
+    let unknown = unknown.filter(|id| !accounts.contains(id) && !groups.contains(id));
+    assert_eq!(unknown.collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn values_of_features_are_compared_with_those_beside_the_metrics() {
+    let found = |users: u32, revision: u32, corrects: Value| {
+        json!({"account_id": "acme", "date": "2026-03-01", "revision": revision,
+            "metrics": {"dau": 1}, "features": {"report": {"users_7d": users}},
+            "corrects": corrects})
+        .to_string()
+    };
+    let corrected = [
+        found(2, 0, json!({})),
+        found(1, 1, json!({"features.report.users_7d": 2})),
+    ];
+    let mut truth = Truth::default();
+    let metrics = [("dau", 1), ("features.report.users_7d", 1)];
+    let metrics = metrics.map(|(id, value)| (id.to_owned(), json!(value)));
+    let days = [(day("2026-03-01"), Metrics::from(metrics))];
+    truth.accounts.insert("acme".to_owned(), days.into());
+    assert_eq!(truth.differences(&Found::of_lines(corrected)), [""; 0]);
+
+    let silent = [found(2, 0, json!({})), found(1, 1, json!({}))];
+    let told = truth.differences(&Found::of_lines(silent));
+    assert_eq!(
+        told,
+        [
+            "acme 2026-03-01: corrects {}, but what changed had been {\"features.report.users_7d\":2}"
+        ]
+    );
 }
