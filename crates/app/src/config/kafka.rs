@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_connectors::kafka::refused_option;
+use mainstay_connectors::kafka::{USUAL_OPTIONS, WrongOption, wrong_options};
 
-use super::mistake::Report;
+use super::mistake::{Report, nearest};
 use super::section::section;
 use super::setting::{Secret, Setting, Shown, TopicName, choice, read_texts};
 use super::tree::{Node, Text, Value};
@@ -134,13 +134,37 @@ impl std::fmt::Display for Found<'_> {
     }
 }
 
-/// Tells the report of properties that are not the operator's to set.
+/// Tells the report of properties that are not the operator's to set, or that the client library refuses.
 pub(super) fn check_client(kafka: &Kafka, node: Option<&Node>, report: &mut Report) {
-    for name in kafka.client.keys() {
-        if let Some(why) = refused_option(name) {
-            let at = node.map(|node| node.place_of(name)).unwrap_or_default();
-            let key = format!("kafka.client.{name}");
-            report.broken(&at, &key, format!("may not be set: {why}"));
+    let options = kafka.client.iter();
+    let options = options.map(|(name, value)| (name.clone(), value.reveal().to_owned()));
+    for wrong in wrong_options(&options.collect()) {
+        tell(&wrong, node, report);
+    }
+}
+
+fn tell(wrong: &WrongOption, node: Option<&Node>, report: &mut Report) {
+    let key = |name: &str| format!("kafka.client.{name}");
+    let at = |name: &str| node.map(|node| node.place_of(name)).unwrap_or_default();
+    match wrong {
+        WrongOption::Forbidden { name, why } => {
+            report.broken(&at(name), &key(name), format!("may not be set: {why}"));
+        }
+        WrongOption::Unknown { name } => {
+            let near = nearest(name, USUAL_OPTIONS.iter().copied());
+            report.unknown_key(&at(name), &key(name), near.map(|near| key(&near)));
+        }
+        WrongOption::Value { name } => {
+            report.broken(
+                &at(name),
+                &key(name),
+                "the Kafka client does not take this value",
+            );
+        }
+        WrongOption::Together { why } => {
+            let place = node.map(|node| node.at.clone()).unwrap_or_default();
+            let message = format!("the Kafka client does not take these together: {why}");
+            report.broken(&place, "kafka.client", message);
         }
     }
 }

@@ -68,6 +68,35 @@ metrics = ["dau", "stickyness", 5]
 }
 
 #[test]
+fn options_of_the_client_that_it_refuses_are_mistakes_of_the_config() {
+    let text = r#"
+[kafka]
+brokers = "b:1"
+[kafka.client]
+foo = 1
+sasl.passwort = "hunter2"
+linger.ms = "soon"
+"#;
+    let said = mistakes(text, "toml");
+    let expected = [
+        ":5:1: `kafka.client.foo`: there is no such key",
+        ":6:6: `kafka.client.sasl.passwort`: there is no such key; did you mean \
+         `kafka.client.sasl.password`?",
+        ":7:8: `kafka.client.linger.ms`: the Kafka client does not take this value",
+    ];
+    for line in expected {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    let text = "[kafka]\nbrokers = \"b:1\"\nclient = { \"sasl.mechanism\" = \"GSSAPI\", \
+                \"security.protocol\" = \"SASL_SSL\" }\n";
+    let said = mistakes(text, "toml");
+    assert!(
+        said.contains("`kafka.client`: the Kafka client does not take these together"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_usage_is_told_of_has_all_of_its_mistakes_named() {
     let text = r#"
 [features]

@@ -13,9 +13,9 @@ use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, NoCustomPartitioner, ProducerContext};
-use rdkafka::types::RDKafkaConfRes;
 
-use super::settings::{KafkaSettings, refused_option};
+use super::options::{WrongOption, wrong_options};
+use super::settings::KafkaSettings;
 
 /// How long a client call waits for a broker before it is a failure.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
@@ -23,22 +23,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 /// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// An option that nobody may set.
-    #[error("kafka.client.{option}: may not be set: {why}")]
-    Option {
-        /// The option.
-        option: String,
-        /// Why not.
-        why: &'static str,
-    },
-    /// An option that the library does not know, or whose value it does not take.
-    #[error("kafka.client.{option}: {why}")]
-    Refused {
-        /// The option.
-        option: String,
-        /// What the library says, without the value.
-        why: &'static str,
-    },
+    /// An option of the operator's.
+    #[error(transparent)]
+    Option(WrongOption),
     /// The library refused.
     #[error("the Kafka client could not be made")]
     Library(#[source] KafkaError),
@@ -46,32 +33,20 @@ pub enum ClientError {
 
 impl From<KafkaError> for ClientError {
     fn from(error: KafkaError) -> ClientError {
-        // The library's own words may hold the value, which may be a secret.
-        let KafkaError::ClientConfig(result, _, option, _) = error else {
-            return ClientError::Library(error);
-        };
-        let why = match result {
-            RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "the Kafka client knows no such option",
-            RDKafkaConfRes::RD_KAFKA_CONF_INVALID | RDKafkaConfRes::RD_KAFKA_CONF_OK => {
-                "the Kafka client does not take this value"
-            }
-        };
-        ClientError::Refused { option, why }
+        match WrongOption::of(&error) {
+            Some(wrong) => ClientError::Option(wrong),
+            None => ClientError::Library(error),
+        }
     }
 }
 
-/// Checks the options that are passed on.
+/// Checks the options that are passed on, for whoever has not done so where they were read.
 ///
 /// # Errors
-/// When one of them may not be set.
+/// The first that is wrong.
 pub fn check_options(kafka: &KafkaSettings) -> Result<(), ClientError> {
-    for option in kafka.client.keys() {
-        if let Some(why) = refused_option(option) {
-            let option = option.clone();
-            return Err(ClientError::Option { option, why });
-        }
-    }
-    Ok(())
+    let wrong = wrong_options(&kafka.client).into_iter().next();
+    wrong.map_or(Ok(()), |wrong| Err(ClientError::Option(wrong)))
 }
 
 fn common(kafka: &KafkaSettings, role: &str) -> ClientConfig {

@@ -1,7 +1,6 @@
 //! What the runtime has to be told, already parsed: brokers, names, sources, limits.
 //!
-//! The config file and its errors are the app's. What is checked here is only what Kafka makes wrong: client
-//! options on which a guarantee rests.
+//! The config file and its errors are the app's.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +22,7 @@ pub struct KafkaSettings {
     pub prefix: String,
     /// This process's name among its like, where the operator gives one: then the membership is static.
     pub instance: Option<String>,
-    /// Options handed to the client library; see [`refused_option`].
+    /// Options handed to the client library; see [`wrong_options`](super::wrong_options).
     pub client: BTreeMap<String, String>,
     /// The broker is the client library's in-process mock cluster: it has no admin calls and keeps no
     /// offsets of transactions.
@@ -137,77 +136,9 @@ impl RuntimeSettings {
     }
 }
 
-/// Client options that nobody may set, and why.
-const REFUSED: &[(&str, &str)] = &[
-    ("bootstrap.servers", "it is `kafka.brokers`"),
-    ("metadata.broker.list", "it is `kafka.brokers`"),
-    ("group.id", "it is `kafka.application`"),
-    ("group.instance.id", "it is `kafka.instance`"),
-    ("group.protocol", "the membership rests on it"),
-    (
-        "partition.assignment.strategy",
-        "the membership rests on it",
-    ),
-    ("session.timeout.ms", "takeovers rest on it"),
-    ("max.poll.interval.ms", "the membership rests on it"),
-    ("transactional.id", "exactly-once rests on it"),
-    ("transaction.timeout.ms", "takeovers rest on it"),
-    (
-        "message.timeout.ms",
-        "it must be below the transaction's time-out",
-    ),
-    (
-        "delivery.timeout.ms",
-        "it must be below the transaction's time-out",
-    ),
-    ("enable.idempotence", "exactly-once rests on it"),
-    ("enable.gapless.guarantee", "exactly-once rests on it"),
-    ("acks", "exactly-once rests on it"),
-    ("request.required.acks", "exactly-once rests on it"),
-    ("retries", "exactly-once rests on it"),
-    ("message.send.max.retries", "exactly-once rests on it"),
-    ("max.in.flight", "exactly-once rests on it"),
-    (
-        "max.in.flight.requests.per.connection",
-        "exactly-once rests on it",
-    ),
-    ("isolation.level", "exactly-once rests on it"),
-    ("enable.auto.commit", "offsets are part of our transactions"),
-    (
-        "auto.commit.interval.ms",
-        "offsets are part of our transactions",
-    ),
-    (
-        "enable.auto.offset.store",
-        "offsets are part of our transactions",
-    ),
-    ("auto.offset.reset", "a lost offset must never be a jump"),
-    ("enable.partition.eof", "idle inputs are told by it"),
-    ("check.crcs", "damaged records must not pass"),
-    ("partitioner", "records go to the partition of their shard"),
-    ("allow.auto.create.topics", "topics need their settings"),
-    ("test.mock.num.brokers", "it replaces the brokers"),
-    ("plugin.library.paths", "it loads foreign code"),
-];
-
-/// Why a client option may not be set, if it may not.
-#[must_use]
-pub fn refused_option(name: &str) -> Option<&'static str> {
-    let found = REFUSED.iter().find(|(refused, _)| *refused == name);
-    found.map(|(_, why)| *why)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn options_that_a_guarantee_rests_on_are_refused_by_name() {
-        assert!(refused_option("isolation.level").is_some());
-        assert!(refused_option("transactional.id").is_some());
-        assert_eq!(refused_option("sasl.password"), None);
-        assert_eq!(refused_option("security.protocol"), None);
-    }
 
     #[test]
     fn settings_never_print_a_secret() {
