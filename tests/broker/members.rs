@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use mainstay_tests::{Deployment, Ended, Instance, patience};
+use mainstay_tests::{Broker, Deployment, Ended, Gate, Impostor, Instance, Request, patience};
 
 use super::{chance, company, deployment, from_environment};
 
@@ -12,6 +12,9 @@ pub(super) fn trials() -> Vec<Trial> {
         instances_that_join_and_leave_share_the_work,
         instances_that_are_killed_at_random_lose_nothing,
         a_zombie_past_its_session_writes_nothing_and_comes_back,
+        a_revoke_that_cannot_commit_gives_the_work_to_the_next_owner,
+        a_member_that_is_fenced_once_joins_anew_and_repeats_nothing,
+        a_member_that_is_fenced_twice_in_a_minute_ends_and_says_why,
         of_two_processes_with_one_id_one_gives_up_and_says_so,
     ])
 }
@@ -97,6 +100,90 @@ fn a_zombie_past_its_session_writes_nothing_and_comes_back() {
     it.tells(company());
 }
 
+/// Each joins while a transaction of those who have its shards cannot go on, at another point each time: the
+/// revoke passes its deadline, and the transaction is aborted, given up or committed late.
+const JOINS: [(&str, Request); 3] = [
+    ("b", Request::AddPartitions),
+    ("c", Request::CommitOffsets),
+    ("d", Request::End),
+];
+
+fn a_revoke_that_cannot_commit_gives_the_work_to_the_next_owner() {
+    let gate = Gate::open();
+    let broker = Broker::start_behind(&gate);
+    let it = Deployment::new(&broker.address(), "revoke");
+    let feed = it.feed();
+    std::thread::scope(|scope| {
+        scope.spawn(|| feed.send_over(&company().lines, Duration::from_secs(24)));
+        let mut members = vec![it.start_ready("a")];
+        for (slot, request) in JOINS {
+            it.wait_for_progress();
+            let kept = gate.keep(request);
+            kept.wait_for_one();
+            let before = revokes_past_their_deadline(&members);
+            let mut joining = it.start(slot);
+            let what = format!("a revoke passes its deadline while {request:?} waits");
+            patience::until(&what, patience::CATCHING_UP, || {
+                (revokes_past_their_deadline(&members) > before).then_some(())
+            });
+            drop(kept);
+            joining.wait_until_ready();
+            members.push(joining);
+        }
+        it.tells(company());
+        members.into_iter().for_each(Instance::stop);
+    });
+    it.tells(company());
+}
+
+fn revokes_past_their_deadline(members: &[Instance]) -> usize {
+    let line = "not committed within the deadline of a revoke";
+    members.iter().map(|member| member.lines_with(line)).sum()
+}
+
+fn a_member_that_is_fenced_once_joins_anew_and_repeats_nothing() {
+    let it = deployment("fenced-once");
+    let feed = it.feed();
+    let mut instance = it.start_ready("a");
+    std::thread::scope(|scope| {
+        scope.spawn(|| feed.send_over(&company().lines, Duration::from_secs(15)));
+        it.wait_for_progress();
+        let impostor = Impostor::join(&it, "a");
+        impostor.wait_until_assigned();
+        instance.wait_for_line("joining anew");
+        drop(impostor);
+    });
+    it.tells(company());
+    assert_eq!(instance.process().ended(), None, "it goes on");
+    instance.wait_until_ready();
+    instance.stop();
+    it.tells(company());
+}
+
+fn a_member_that_is_fenced_twice_in_a_minute_ends_and_says_why() {
+    let it = deployment("fenced-twice");
+    let instance = it.start_ready("a");
+    it.feed().send(company().halves().0);
+    let assigned = || instance.lines_with("assigned");
+    let before = assigned();
+    Impostor::join(&it, "a").wait_until_assigned();
+    patience::until("it joins anew", patience::CATCHING_UP, || {
+        (assigned() > before).then_some(())
+    });
+    let impostor = Impostor::join(&it, "a");
+    impostor.wait_until_assigned();
+    let (ended, log) = instance.gives_up(patience::STARTING);
+    assert_eq!(ended, Ended::Exit(1), "{log}");
+    for part in ["fenced twice in a minute", "`a`", "`kafka.instance`"] {
+        assert!(log.contains(part), "says `{part}`: {log}");
+    }
+    drop(impostor);
+    it.feed().send(company().halves().1);
+    let alone = it.start_ready("a");
+    it.tells(company());
+    alone.stop();
+}
+
 fn of_two_processes_with_one_id_one_gives_up_and_says_so() {
     let it = deployment("one-id");
     let (before, after) = company().halves();
@@ -108,7 +195,9 @@ fn of_two_processes_with_one_id_one_gives_up_and_says_so() {
     });
     let (ended, log) = pair.remove(loser).gives_up(patience::STARTING);
     assert_eq!(ended, Ended::Exit(1), "{log}");
-    assert!(log.contains("instance"), "names the key to change: {log}");
+    for part in ["fenced twice in a minute", "`kafka.instance`"] {
+        assert!(log.contains(part), "says `{part}`: {log}");
+    }
     // The other one may have been fenced twice as well. Whoever is started alone goes on.
     pair.remove(0).process().kill();
     it.feed().send(after);

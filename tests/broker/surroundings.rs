@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use mainstay_tests::{Deployment, Ended, OpenTransaction, broker};
+use mainstay_tests::{Deployment, Ended, Instance, OpenTransaction, broker, patience, said};
 
 use super::{chance, company, deployment};
 
@@ -12,6 +12,9 @@ pub(super) fn trials() -> Vec<Trial> {
         a_broker_that_dies_and_comes_back_is_waited_for,
         an_open_transaction_of_a_dead_owner_is_waited_for,
         a_broker_that_is_not_there_is_named_at_once,
+        a_sigterm_while_the_broker_does_not_answer_ends_in_order,
+        an_output_that_takes_nothing_is_told_and_waited_for,
+        an_output_that_is_gone_is_told_and_waited_for,
     ])
 }
 
@@ -64,4 +67,80 @@ fn a_broker_that_is_not_there_is_named_at_once() {
         log.contains(nobody) && log.contains("kafka.brokers"),
         "names both: {log}"
     );
+}
+
+/// How long a process may take that promises to end within ten seconds, on a machine that is busy.
+const ENDING: Duration = Duration::from_secs(30);
+
+fn a_sigterm_while_the_broker_does_not_answer_ends_in_order() {
+    let mut broker = broker::own();
+    let it = Deployment::new(&broker.address(), "sigterm-alone");
+    let feed = it.feed();
+    std::thread::scope(|scope| {
+        scope.spawn(|| feed.send_over(&company().lines, Duration::from_secs(25)));
+        let mut instance = it.start_ready("a");
+        it.wait_for_progress();
+        broker.freeze();
+        instance.process().terminate();
+        let (ended, log) = instance.gives_up(ENDING);
+        assert_eq!(ended, Ended::Exit(0), "{log}");
+        assert!(log.contains("the next owner applies it again"), "{log}");
+        broker.thaw();
+        let mut instance = it.start_ready("a");
+        it.wait_for_progress();
+        broker.kill();
+        instance.process().terminate();
+        let (ended, log) = instance.gives_up(ENDING);
+        assert_eq!(ended, Ended::Exit(0), "{log}");
+        broker.restart();
+    });
+    let instance = it.start_ready("a");
+    it.tells(company());
+    instance.stop();
+    it.tells(company());
+}
+
+fn an_output_that_takes_nothing_is_told_and_waited_for() {
+    let it = deployment("refused");
+    let topic = it.topic("account-daily");
+    let mut instance = it.start_ready("a");
+    it.admin.set(&topic, &[("max.message.bytes", "100")]);
+    it.feed().send(company().halves().0);
+    is_told(&mut instance, &topic);
+    it.admin.set(&topic, &[("max.message.bytes", "1048588")]);
+    it.feed().send(company().halves().1);
+    it.tells(company());
+    instance.wait_until_ready();
+    instance.stop();
+    it.tells(company());
+}
+
+fn an_output_that_is_gone_is_told_and_waited_for() {
+    let it = deployment("gone");
+    let topic = it.topic("account-daily");
+    let mut instance = it.start_ready("a");
+    it.admin.delete(&topic);
+    it.feed().send(company().halves().0);
+    is_told(&mut instance, &topic);
+    let made = it.command(&["topics", "--create"]);
+    assert!(made.status.success(), "{}", said(&made));
+    it.feed().send(company().halves().1);
+    it.tells(company());
+    instance.wait_until_ready();
+    instance.stop();
+    it.tells(company());
+}
+
+/// The log names the topic, and `/readyz` and the alarms say that something is wrong.
+fn is_told(instance: &mut Instance, topic: &str) {
+    let what = "the third abort in a row is told";
+    patience::until(what, patience::CATCHING_UP, || {
+        (instance.lines_with("three transactions in a row were aborted") > 0).then_some(())
+    });
+    assert!(instance.lines_with(topic) > 0, "names {topic}");
+    patience::until("the instance is not ready", patience::STARTING, || {
+        (!instance.is_ready()).then_some(())
+    });
+    let alarms = instance.metrics().unwrap_or_default();
+    assert!(!alarms.contains("mainstay_alarms_total 0"), "{alarms}");
 }

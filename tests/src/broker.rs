@@ -14,7 +14,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::folder::Folder;
-use crate::{Process, jars, patience, ports};
+use crate::{Gate, Process, jars, patience, ports};
 
 /// The environment variable that names a broker to use for the tests that do no harm to it.
 pub const GIVEN: &str = "MAINSTAY_TEST_BROKERS";
@@ -88,6 +88,18 @@ impl Broker {
     /// Starts a fresh one with a second door, for clients who say who they are.
     pub(crate) fn start_with_door(door: u16, properties: &[(&str, &str)]) -> Broker {
         Broker::start_as(HEAP, Some(door), properties)
+    }
+
+    /// Starts a fresh one that tells its clients to come through a gate.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    #[must_use]
+    pub fn start_behind(gate: &Gate) -> Broker {
+        let told = format!("PLAINTEXT://127.0.0.1:{}", gate.port());
+        let broker = Broker::start_with(&[("advertised.listeners", &told)]);
+        gate.lead_to(broker.port);
+        broker
     }
 
     /// Starts a fresh one to be measured against: with all of Java's optimisations, and without compaction,

@@ -106,6 +106,10 @@ impl Deployment {
         format!("{}.{name}", self.name)
     }
 
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
     /// The consumer group.
     #[must_use]
     pub fn group(&self) -> &str {
@@ -332,6 +336,13 @@ impl Instance {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         get(self.http, "/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// How many lines of its log have `part` in them.
+    #[must_use]
+    pub fn lines_with(&self, part: &str) -> usize {
+        let log = self.process.log();
+        log.lines().filter(|line| line.contains(part)).count()
     }
 
     /// What `/metrics` answers.
