@@ -282,20 +282,11 @@ impl FromStr for At {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::commands::parsed;
 
     fn parse(words: &[&str]) -> Result<Arguments, String> {
-        let words = std::iter::once("dlq").chain(words.iter().copied());
-        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
-        Ok(line.arguments)
+        parsed("dlq", words)
     }
 
     fn letter() -> StoredLetter {

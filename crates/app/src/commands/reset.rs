@@ -97,21 +97,13 @@ fn write_moved(moved: &[Moved], json: bool, out: &mut dyn Write) -> anyhow::Resu
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
     use mainstay_model::Timestamp;
 
     use super::*;
-
-    #[derive(Debug, Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::commands::parsed;
 
     fn parse(words: &[&str]) -> Result<Arguments, String> {
-        let words = std::iter::once("reset").chain(words.iter().copied());
-        let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
-        Ok(line.arguments)
+        parsed("reset", words)
     }
 
     #[test]

@@ -157,19 +157,11 @@ fn write_acls(
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
+    use crate::commands::parsed;
 
     fn printed(words: &[&str]) -> anyhow::Result<String> {
-        let words = std::iter::once("topics").chain(words.iter().copied());
-        let arguments = Line::try_parse_from(words)?.arguments;
+        let arguments = parsed("topics", words).map_err(anyhow::Error::msg)?;
         let set = [
             "kafka.brokers=a:1",
             "kafka.application=acme",
