@@ -67,7 +67,7 @@ pub struct Demo {
     /// How much faster than life: so many times
     #[arg(long, default_value = "2000x")]
     pub speed: Speed,
-    /// When to end; without it the demo goes on until Ctrl-C
+    /// When to end; without it the demo goes on until Ctrl-C, or 5 million events
     #[arg(long = "for", value_name = "DURATION")]
     pub duration: Option<Span>,
     /// Another number is another company

@@ -15,10 +15,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::run::metrics_settings;
 use crate::arguments;
 use crate::config::{Config, Given, Needs};
-use crate::demo::picture::Picture;
+use crate::demo::picture::{Picture, number};
 use crate::demo::report::{Report, progress, progress_line};
 use crate::demo::screen::Screen;
-use crate::demo::{Demo, Ended, INPUT, Pace, Phase, Seen, Watcher};
+use crate::demo::{Demo, Ended, INPUT, MOST_EVENTS, Pace, Phase, Seen, Watcher};
 use crate::exit::Interrupted;
 use crate::shard::Target;
 use crate::wiring;
@@ -81,18 +81,30 @@ pub(crate) fn run(
         seed: arguments.seed,
         speed: arguments.speed.0,
     };
-    match arguments.json {
-        true => writeln!(out, "{}", report.to_json())?,
-        false => report
-            .lines()
-            .iter()
-            .try_for_each(|line| writeln!(out, "{line}"))?,
+    if arguments.json {
+        let mut answer = report.to_json();
+        answer["ended_at_limit"] = ended.at_limit.into();
+        writeln!(out, "{answer}")?;
+    } else {
+        let mut lines = at_limit(&ended).into_iter().chain(report.lines());
+        lines.try_for_each(|line| writeln!(out, "{line}"))?;
     }
     out.flush()?;
     match ended.verdict.is_verified() {
         true => Ok(()),
         false => Err(anyhow!("what was published could not be verified")),
     }
+}
+
+/// Why a demo ended that nobody ended.
+fn at_limit(ended: &Ended) -> Option<String> {
+    ended.at_limit.then(|| {
+        format!(
+            "ended by itself after {} events: the truth that they are compared with is kept in memory, and \
+             has room for no more; a lower --speed, fewer --users or less --history last longer\n",
+            number(MOST_EVENTS)
+        )
+    })
 }
 
 /// What this company's operator would write into the config, and what the command line adds.
@@ -267,5 +279,30 @@ impl Shown<'_> {
             self.paced = (Instant::now(), seen.events(), rate);
         }
         self.paced.2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mainstay_model::Timestamp;
+
+    use super::*;
+    use crate::demo::Verdict;
+
+    #[test]
+    fn a_demo_that_nobody_ended_says_why_it_did() {
+        let mut ended = Ended {
+            fed: MOST_EVENTS,
+            until: Timestamp(0),
+            at_limit: false,
+            verdict: Verdict::default(),
+        };
+        assert_eq!(at_limit(&ended), None);
+        ended.at_limit = true;
+        let told = at_limit(&ended).unwrap();
+        assert!(
+            told.starts_with("ended by itself after 5 000 000 events"),
+            "{told}"
+        );
     }
 }

@@ -17,7 +17,7 @@ use super::pace::{Pace, has_room};
 use super::watcher::{Phase, Watcher};
 
 /// The truth of so many events fits into the memory of a small machine; there a demo ends by itself.
-const MOST_EVENTS: u64 = 5_000_000;
+pub const MOST_EVENTS: u64 = 5_000_000;
 /// How many events the keeper of the truth is handed at once.
 const BATCH: usize = 256;
 /// After so long the day of an instant is over in every zone, and so is its grace.
@@ -44,6 +44,8 @@ pub(super) struct Fed {
     pub(super) events: u64,
     /// When the last of them arrived, in the company's time.
     pub(super) until: Timestamp,
+    /// There would have been more, but no memory for their truth.
+    pub(super) at_limit: bool,
 }
 
 impl Feed {
@@ -52,6 +54,7 @@ impl Feed {
         let mut fed = Fed {
             events: 0,
             until: Timestamp::MIN,
+            at_limit: false,
         };
         let mut batch = Vec::with_capacity(BATCH);
         let mut live_since = None;
@@ -76,6 +79,7 @@ impl Feed {
                 self.hand_over(&mut batch)?;
             }
         }
+        fed.at_limit = fed.events >= MOST_EVENTS;
         self.watcher.enter(Phase::Finishing);
         self.close_the_last_days(&mut fed, &mut batch)?;
         self.hand_over(&mut batch)?;

@@ -34,6 +34,7 @@ use mainstay_testkit::company::{self, Company};
 
 use crate::commands::run::make_shards;
 use crate::shard;
+pub use feed::MOST_EVENTS;
 use feed::{Fed, Feed};
 pub use judge::Verdict;
 pub use pace::Pace;
@@ -73,6 +74,8 @@ pub struct Ended {
     pub fed: u64,
     /// When the last of it arrived, in the company's time.
     pub until: Timestamp,
+    /// It ended by itself: the truth of more events would not have fitted into memory.
+    pub at_limit: bool,
     /// Whether what was published is true.
     pub verdict: Verdict,
 }
@@ -118,6 +121,7 @@ impl Demo {
         Ok(Ended {
             fed: fed.events,
             until: fed.until,
+            at_limit: fed.at_limit,
             verdict: verdict?,
         })
     }
