@@ -53,17 +53,6 @@ formats! {
     Native native "Mainstay's own: one JSON object per record.",
 }
 
-impl Format {
-    /// The format of a name in the config.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Format> {
-        Format::ALL
-            .iter()
-            .copied()
-            .find(|format| format.name() == name)
-    }
-}
-
 /// How many fields of a record were ignored because nobody knows them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ignored(pub u32);

@@ -35,7 +35,7 @@ pub struct StoredLetter {
 }
 
 impl StoredLetter {
-    /// The last header of a name, as text.
+    /// The first header of a name, as text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         // Ours come first, so a stranger's of the same name never hides them.
