@@ -3,7 +3,7 @@
 
 use divan::{Bencher, black_box};
 use mainstay_codec::{Format, Limits};
-use serde::Deserialize;
+use mainstay_testkit::load::read_unchecked;
 
 fn main() {
     divan::main();
@@ -31,28 +31,5 @@ fn native(bencher: Bencher<'_, '_>) {
 fn floor_serde_borrowed(bencher: Bencher<'_, '_>) {
     bencher
         .counter(divan::counter::BytesCount::of_str(PRODUCT))
-        .bench(|| serde_json::from_slice::<Floor<'_>>(black_box(PRODUCT.as_bytes())).is_ok());
-}
-
-/// The same fields, unchecked, and the times left as text.
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "read for the time that it takes")]
-struct Floor<'a> {
-    id: &'a str,
-    r#type: &'a str,
-    account_id: &'a str,
-    user_id: Option<&'a str>,
-    source: Option<&'a str>,
-    time: &'a str,
-    #[serde(borrow)]
-    data: FloorData<'a>,
-}
-
-#[derive(Deserialize)]
-#[expect(dead_code, reason = "read for the time that it takes")]
-struct FloorData<'a> {
-    name: &'a str,
-    duration_ms: Option<f64>,
-    session_id: Option<&'a str>,
-    actor: Option<&'a str>,
+        .bench(|| read_unchecked(black_box(PRODUCT.as_bytes())));
 }
