@@ -96,10 +96,11 @@ impl Broker {
     /// When it does not come up.
     #[must_use]
     pub fn start_behind(gate: &Gate) -> Broker {
+        let port = ports::free();
+        // Its clients are sent there as soon as it answers at all.
+        gate.lead_to(port);
         let told = format!("PLAINTEXT://127.0.0.1:{}", gate.port());
-        let broker = Broker::start_with(&[("advertised.listeners", &told)]);
-        gate.lead_to(broker.port);
-        broker
+        Broker::start_on(port, HEAP, None, &[("advertised.listeners", &told)])
     }
 
     /// Starts a fresh one to be measured against: with all of Java's optimisations, and without compaction,
@@ -117,8 +118,16 @@ impl Broker {
         door: Option<u16>,
         properties: &[(&str, &str)],
     ) -> Broker {
+        Broker::start_on(ports::free(), java, door, properties)
+    }
+
+    fn start_on(
+        port: u16,
+        java: &'static [&'static str],
+        door: Option<u16>,
+        properties: &[(&str, &str)],
+    ) -> Broker {
         let folder = Folder::new("broker");
-        let port = ports::free();
         write_properties(&folder, (port, door), properties);
         format_storage(&folder);
         let mut broker = Broker {
