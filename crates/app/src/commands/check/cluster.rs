@@ -1,5 +1,6 @@
 //! What of the cluster does not fit the config: everything is looked at, so that all is told at once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mainstay_connectors::SourceNo;
@@ -60,6 +61,7 @@ pub(super) fn look(config: &Config) -> anyhow::Result<Cluster> {
         }
         Err(error) => cluster.find_topics(&error),
     }
+    cluster.findings.sort_by_key(|finding| finding.weight);
     Ok(cluster)
 }
 
@@ -159,19 +161,28 @@ impl Cluster {
     }
 
     fn right_lines(&self) -> Vec<(&'static str, String)> {
-        let granted = self
-            .rights
-            .iter()
-            .filter(|(_, known)| *known == Known::Granted);
-        let all = self.rights.len();
-        let mut lines = vec![("rights", format!("{} of {all} are there", granted.count()))];
+        let mut unknown: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut granted = 0;
         for (acl, known) in &self.rights {
-            if let Known::Unknown(why) = known {
-                let (kind, name) = (acl.kind.name(), &acl.name);
-                lines.push(("rights", format!("not known for {kind} `{name}`: {why}")));
+            match known {
+                Known::Granted => granted += 1,
+                Known::Lacking(_) => {}
+                Known::Unknown(why) => {
+                    let name = format!("{} `{}`", acl.kind.name(), acl.name);
+                    unknown.entry(why).or_default().push(name);
+                }
             }
         }
-        lines
+        let asked = self.rights.len() - unknown.values().map(Vec::len).sum::<usize>();
+        let first = format!(
+            "{granted} of {asked} are there: of topics and the group the brokers were asked, the \
+             transactional id was tried"
+        );
+        let unknown = unknown
+            .into_iter()
+            .map(|(why, names)| format!("not known, as {why}: {}", names.join(", ")));
+        let lines = std::iter::once(first).chain(unknown);
+        lines.map(|line| ("rights", line)).collect()
     }
 
     /// Adds what was seen to an answer.
@@ -292,6 +303,8 @@ fn right_json((acl, known): &(Acl, Known)) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use mainstay_connectors::kafka::topics::Kind;
+
     use super::*;
 
     fn told(arrival: &Arrival) -> String {
@@ -321,6 +334,35 @@ mod tests {
                  events --add-config message.timestamp.type=LogAppendTime"
             ),
             "{unbounded}"
+        );
+    }
+
+    #[test]
+    fn rights_that_could_not_be_asked_are_told_apart_from_those_that_were() {
+        let acl = |name: &str| Acl {
+            kind: Kind::Topic,
+            name: name.to_owned(),
+            prefixed: false,
+            operations: vec![Operation::Read],
+        };
+        let unknown = || Known::Unknown("it does not exist yet".to_owned());
+        let cluster = Cluster {
+            found: None,
+            rights: vec![
+                (acl("a"), Known::Granted),
+                (acl("b"), Known::Lacking(vec![Operation::Read])),
+                (acl("c"), unknown()),
+                (acl("d"), unknown()),
+            ],
+            arrivals: Vec::new(),
+            samples: Vec::new(),
+            findings: Vec::new(),
+        };
+        let lines = cluster.lines();
+        assert!(lines[0].1.starts_with("1 of 2 are there"), "{lines:?}");
+        assert_eq!(
+            lines[1].1,
+            "not known, as it does not exist yet: topic `c`, topic `d`"
         );
     }
 

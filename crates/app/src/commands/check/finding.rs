@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-/// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much a finding weighs, the heavier first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Weight {
     /// `run` cannot start, or cannot do its work.
     Problem,
