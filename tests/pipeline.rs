@@ -11,7 +11,7 @@ use mainstay::replay::{Replay, Summary};
 use mainstay::shard::{Logic, Plan, Target};
 use mainstay_codec::{Format, Limits};
 use mainstay_connectors::{InputRecord, NoHeaders, Shard, Slice, SourceNo, Topic};
-use mainstay_engine::{Settings, infos};
+use mainstay_engine::{Settings, account_columns};
 use mainstay_model::Timestamp;
 use mainstay_testkit::oracle::Found;
 use serde_json::Value;
@@ -21,11 +21,12 @@ pub(crate) const REPLAYED_AT: Timestamp = Timestamp(4_102_444_800_000);
 
 /// One input, all metrics.
 pub(crate) fn plan(settings: Settings, target: Target) -> Plan {
+    let metrics = (0..account_columns(&settings).len()).collect();
     Plan {
         settings,
         sources: vec![("product".to_owned(), Format::Native)],
         limits: Limits::default(),
-        metrics: (0..infos().len()).collect(),
+        metrics,
         emit_interval_ms: 1000,
         emit_rate: 500,
         check_partition: false,

@@ -272,7 +272,13 @@ fn the_last_live_values_are_those_of_the_last_day() {
             }
             let told = live.get(&json_text(account));
             for (id, expected) in values {
-                let told = told.map_or(&Value::Null, |record| &record["metrics"][*id]);
+                let told = told.map_or(&Value::Null, |record| match id.strip_prefix("features.") {
+                    None => &record["metrics"][id.as_str()],
+                    Some(path) => {
+                        let (feature, field) = path.split_once('.').expect("a name and a field");
+                        &record["features"][feature][field]
+                    }
+                });
                 prop_assert!(
                     same_value(expected, told),
                     "{} {}: {} is {}, expected {}",

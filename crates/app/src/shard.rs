@@ -9,9 +9,9 @@ use mainstay_codec::{Format, Limits, records};
 use mainstay_connectors::kafka::partition_of;
 use mainstay_connectors::{Closing, Counts, InputRecord, RestoreError, Shard, Slice};
 use mainstay_connectors::{SourceNo, Standing, Topic};
-use mainstay_engine::{Engine, Outputs, Pace, Settings, Size, Verdict, infos};
+use mainstay_engine::{Engine, Outputs, Pace, Settings, Size, Verdict, account_columns};
 use mainstay_model::Timestamp;
-use mainstay_model::{AccountDaily, AccountMetrics, Code, DeadLetter, Event, Info, Rejection};
+use mainstay_model::{AccountDaily, AccountMetrics, Code, Column, DeadLetter, Event, Rejection};
 
 /// What every shard of a run is made from.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Plan {
     pub sources: Vec<(String, Format)>,
     /// What a record may be at most.
     pub limits: Limits,
-    /// The metrics that records carry: places in the catalogue.
+    /// The values that records carry: places in the columns of an account.
     pub metrics: Vec<usize>,
     /// How often the live values of one account are told, in milliseconds, and of how many a second.
     pub emit_interval_ms: i64,
@@ -69,8 +69,8 @@ pub struct Logic {
 /// What was said since the slice before.
 struct Said {
     slice: Slice,
-    infos: Vec<&'static Info>,
-    /// Places of the catalogue that records carry; `None`: all.
+    columns: Vec<Column>,
+    /// Places of the columns that records carry; `None`: all.
     selected: Option<Vec<usize>>,
     key: Vec<u8>,
     value: Vec<u8>,
@@ -82,8 +82,8 @@ impl Plan {
     #[must_use]
     pub fn shard(self: &Arc<Plan>, number: u32, shards: u32, replayed_at: Timestamp) -> Logic {
         let names: Vec<String> = self.sources.iter().map(|(name, _)| name.clone()).collect();
-        let catalogue = infos();
-        let all = self.metrics.len() == catalogue.len();
+        let columns = account_columns(&self.settings);
+        let all = self.metrics.len() == columns.len();
         Logic {
             plan: Arc::clone(self),
             number,
@@ -91,7 +91,7 @@ impl Plan {
             engine: Engine::new(self.settings.clone(), &names),
             said: Said {
                 slice: Slice::default(),
-                infos: self.metrics.iter().map(|place| catalogue[*place]).collect(),
+                columns: self.metrics.iter().map(|place| columns[*place].clone()).collect(),
                 selected: (!all).then(|| self.metrics.clone()),
                 key: Vec::new(),
                 value: Vec::new(),
@@ -370,7 +370,7 @@ impl Outputs for Said {
         self.value.clear();
         records::account_daily_key(record.account, record.date, &mut self.key);
         match self.selected.is_some() {
-            false => records::account_daily(&self.infos, record, CURRENCY, &mut self.value),
+            false => records::account_daily(&self.columns, record, CURRENCY, &mut self.value),
             true => {
                 let values = self.selected(record.values);
                 let places = self.selected.iter().flatten();
@@ -387,7 +387,7 @@ impl Outputs for Said {
                     corrects: &corrects,
                     ..record.clone()
                 };
-                records::account_daily(&self.infos, &record, CURRENCY, &mut self.value);
+                records::account_daily(&self.columns, &record, CURRENCY, &mut self.value);
             }
         }
         self.slice.push(
@@ -401,14 +401,14 @@ impl Outputs for Said {
     fn account_metrics(&mut self, record: &AccountMetrics<'_>) {
         self.value.clear();
         match self.selected.is_some() {
-            false => records::account_metrics(&self.infos, record, CURRENCY, &mut self.value),
+            false => records::account_metrics(&self.columns, record, CURRENCY, &mut self.value),
             true => {
                 let values = self.selected(record.values);
                 let record = AccountMetrics {
                     values: &values,
                     ..record.clone()
                 };
-                records::account_metrics(&self.infos, &record, CURRENCY, &mut self.value);
+                records::account_metrics(&self.columns, &record, CURRENCY, &mut self.value);
             }
         }
         let key = record.account.as_bytes();

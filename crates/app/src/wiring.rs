@@ -3,7 +3,7 @@
 use mainstay_connectors::kafka::{
     KafkaSettings, OnDataLoss, RuntimeSettings, SourceSettings, StartAt,
 };
-use mainstay_engine::infos;
+use mainstay_engine::account_columns;
 
 use crate::config::{self, Config, Partitioner};
 use crate::shard::{Plan, Target};
@@ -12,15 +12,17 @@ use crate::shard::{Plan, Target};
 #[must_use]
 pub fn plan(config: &Config, target: Target) -> Plan {
     let sources = config.sources.iter();
-    let metrics = infos().into_iter().enumerate();
-    let chosen = metrics.filter(|(_, metric)| config.output.metrics.has(metric));
+    let settings = config.engine_settings();
+    let columns = account_columns(&settings).into_iter().enumerate();
+    let chosen = columns.filter(|(_, column)| config.output.metrics.has(column.info));
+    let metrics = chosen.map(|(place, _)| place).collect();
     Plan {
-        settings: config.engine_settings(),
+        settings,
         sources: sources
             .map(|(name, source)| (name.to_owned(), source.format))
             .collect(),
         limits: config.codec_limits(),
-        metrics: chosen.map(|(place, _)| place).collect(),
+        metrics,
         emit_interval_ms: config.emit.interval.ms(),
         emit_rate: config.emit.rate,
         check_partition: match (target, config.kafka.partitioner) {
@@ -107,12 +109,15 @@ mod tests {
     #[test]
     fn records_carry_the_metrics_that_were_chosen() {
         let all = plan(&config(&[]), Target::Files);
-        assert_eq!(all.metrics.len(), infos().len());
+        assert_eq!(
+            all.metrics.len(),
+            account_columns(&all.settings).len()
+        );
         let some = plan(&config(&["output.metrics=wau"]), Target::Files);
         let ids: Vec<_> = some
             .metrics
             .iter()
-            .map(|place| infos()[*place].id)
+            .map(|place| account_columns(&some.settings)[*place].info.id)
             .collect();
         assert_eq!(ids, ["wau"]);
     }

@@ -3,7 +3,7 @@
 //! They are made from the declarations that readers and writers use: the objects of the formats, and the
 //! list of metrics. So a metric or a field that is added is in the schema at once.
 
-use mainstay_model::{Code, Info, Unit};
+use mainstay_model::{Code, Column, Info, Unit};
 use serde_json::{Map, Value, json};
 
 use crate::formats::native;
@@ -22,9 +22,9 @@ pub struct Schema {
     pub json: Value,
 }
 
-/// All schemas, inputs first. `infos` are the metrics that records carry.
+/// All schemas, inputs first. `columns` are the values that records of accounts carry.
 #[must_use]
-pub fn schemas(infos: &[&Info]) -> Vec<Schema> {
+pub fn schemas(columns: &[Column]) -> Vec<Schema> {
     let all = [
         (
             "native",
@@ -36,14 +36,14 @@ pub fn schemas(infos: &[&Info]) -> Vec<Schema> {
             "account-metrics",
             false,
             "Newest rolling values of an account; keyed by the account.",
-            account_metrics(infos),
+            account_metrics(columns),
         ),
         (
             "account-daily",
             false,
             "Final values of an account for a closed day, or without any, that the account turned out not \
              to be there on that day; the key is a JSON list of account and date, the last revision holds.",
-            account_daily(infos),
+            account_daily(columns),
         ),
         (
             "dead-letter",
@@ -64,11 +64,11 @@ pub fn schemas(infos: &[&Info]) -> Vec<Schema> {
 
 /// The AsyncAPI 3 document of the topics, whose names begin with `prefix`.
 #[must_use]
-pub fn asyncapi(infos: &[&Info], prefix: &str, version: &str) -> Value {
+pub fn asyncapi(columns: &[Column], prefix: &str, version: &str) -> Value {
     let mut channels = Map::new();
     let mut operations = Map::new();
     let mut messages = Map::new();
-    for schema in schemas(infos) {
+    for schema in schemas(columns) {
         let name = schema.name;
         let address = match schema.input {
             true => Value::Null,
@@ -123,7 +123,7 @@ fn titled(name: &str, about: &str, mut schema: Value) -> Value {
     schema
 }
 
-fn account_daily(infos: &[&Info]) -> Value {
+fn account_daily(columns: &[Column]) -> Value {
     let mut schema = record(vec![
         ("account_id", text("Whose values.")),
         ("date", date("The closed day, in the account's time zone.")),
@@ -133,14 +133,17 @@ fn account_daily(infos: &[&Info]) -> Value {
         ),
         ("as_of", instant("The day's end, plus lateness.")),
         ("currency", text("ISO 4217; what money is told in.")),
-        ("metrics", metrics(infos, true)),
-        ("features", features()),
+        ("metrics", metrics(columns, true)),
+        ("features", features(columns)),
     ]);
-    let mut old = metrics(infos, false);
+    let fields = columns
+        .iter()
+        .map(|column| (column.name(), metric(column.info)));
+    let mut old = object(fields.collect(), false);
     old["description"] = json!("On a correction: the old values of what changed.");
     schema["properties"]["corrects"] = old;
     // Where no metrics are chosen, no values say nothing.
-    if !infos.is_empty() {
+    if !columns.is_empty() {
         allow_withdrawal(&mut schema);
     }
     schema
@@ -164,7 +167,7 @@ fn allow_withdrawal(schema: &mut Value) {
     schema["then"] = json!({ "properties": { "revision": { "minimum": 1 } } });
 }
 
-fn account_metrics(infos: &[&Info]) -> Value {
+fn account_metrics(columns: &[Column]) -> Value {
     record(vec![
         ("account_id", text("Whose values.")),
         ("as_of", instant("The newest event time that they count.")),
@@ -179,8 +182,8 @@ fn account_metrics(infos: &[&Info]) -> Value {
             truth("The inputs have been silent: values may be old."),
         ),
         ("currency", text("ISO 4217; what money is told in.")),
-        ("metrics", metrics(infos, true)),
-        ("features", features()),
+        ("metrics", metrics(columns, true)),
+        ("features", features(columns)),
     ])
 }
 
@@ -234,12 +237,15 @@ fn record(mut fields: Vec<(&str, Value)>) -> Value {
     object(fields, true)
 }
 
-fn object(fields: Vec<(&str, Value)>, required: bool) -> Value {
-    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+fn object<N: AsRef<str>>(fields: Vec<(N, Value)>, required: bool) -> Value {
+    let names: Vec<String> = fields
+        .iter()
+        .map(|(name, _)| name.as_ref().to_owned())
+        .collect();
     let required = if required { names } else { Vec::new() };
     let properties: Map<String, Value> = fields
         .into_iter()
-        .map(|(name, schema)| (name.to_owned(), schema))
+        .map(|(name, schema)| (name.as_ref().to_owned(), schema))
         .collect();
     json!({
         "type": "object",
@@ -249,9 +255,10 @@ fn object(fields: Vec<(&str, Value)>, required: bool) -> Value {
     })
 }
 
-fn metrics(infos: &[&Info], required: bool) -> Value {
-    let fields = infos.iter().map(|info| (info.id, metric(info))).collect();
-    let mut schema = object(fields, required);
+fn metrics(columns: &[Column], required: bool) -> Value {
+    let own = columns.iter().filter(|column| column.feature.is_none());
+    let fields = own.map(|column| (column.field(), metric(column.info)));
+    let mut schema = object(fields.collect(), required);
     schema["description"] = json!("Values by id; null where a value is not defined.");
     schema
 }
@@ -271,12 +278,24 @@ fn metric(info: &Info) -> Value {
     schema
 }
 
-fn features() -> Value {
-    json!({
-        "type": "object",
-        "additionalProperties": { "type": "object" },
-        "description": "Values of each tracked feature.",
-    })
+/// Required only where the record is not one that withdraws a day, which has no values of features either.
+fn features(columns: &[Column]) -> Value {
+    let of_features: Vec<&Column> = columns
+        .iter()
+        .filter(|column| column.feature.is_some())
+        .collect();
+    let features = of_features
+        .chunk_by(|one, next| one.feature == next.feature)
+        .map(|columns| {
+            let name = columns[0].feature.as_deref().unwrap_or_default();
+            let fields = columns
+                .iter()
+                .map(|column| (column.field(), metric(column.info)));
+            (name, object(fields.collect(), true))
+        });
+    let mut schema = object(features.collect(), false);
+    schema["description"] = json!("Values of each tracked feature.");
+    schema
 }
 
 fn text(help: &str) -> Value {

@@ -8,8 +8,8 @@ use mainstay_codec::records::{
 };
 use mainstay_codec::schema::{asyncapi, schemas};
 use mainstay_model::{
-    AccountDaily, AccountMetrics, Code, Corrected, Day, DeadLetter, Info, Levels, Rejection,
-    Timestamp, Unit, Value,
+    AccountDaily, AccountMetrics, Code, Column, Corrected, Day, DeadLetter, Info, Levels,
+    Rejection, Timestamp, Unit, Value,
 };
 
 const fn info(id: &'static str, unit: Unit) -> Info {
@@ -28,7 +28,22 @@ static MEDIAN: Info = info("sessions_per_user_median", Unit::Mean);
 static TIME: Info = info("time_in_product_7d", Unit::Seconds);
 static L30: Info = info("active_days_histogram", Unit::Histogram);
 static SEEN: Info = info("last_seen", Unit::Date);
-static INFOS: [&Info; 6] = [&DAU, &STICKINESS, &MEDIAN, &TIME, &L30, &SEEN];
+static FEATURE_USERS: Info = info("feature_users_7d", Unit::Count);
+static FEATURE_SHARE: Info = info("feature_share", Unit::Ratio);
+
+fn columns() -> Vec<Column> {
+    let own = [&DAU, &STICKINESS, &MEDIAN, &TIME, &L30, &SEEN].map(|info| Column {
+        info,
+        feature: None,
+    });
+    let of_features = ["chat", "report"].into_iter().flat_map(|feature| {
+        [&FEATURE_USERS, &FEATURE_SHARE].map(|info| Column {
+            info,
+            feature: Some(feature.into()),
+        })
+    });
+    own.into_iter().chain(of_features).collect()
+}
 
 fn values() -> Vec<Value> {
     vec![
@@ -38,6 +53,10 @@ fn values() -> Vec<Value> {
         Value::Seconds(1_500),
         Value::List(vec![1, 0, 2]),
         Value::Day(Day(20_513)),
+        Value::Count(2),
+        Value::Ratio(0.5),
+        Value::Count(0),
+        Value::Undefined,
     ]
 }
 
@@ -51,7 +70,7 @@ fn daily(account: &str, corrects: &[Corrected]) -> String {
         values: &values(),
         corrects,
     };
-    account_daily(&INFOS, &record, "USD", &mut out);
+    account_daily(&columns(), &record, "USD", &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -64,11 +83,11 @@ fn live() -> String {
         data_stale: false,
         values: &values(),
     };
-    account_metrics(&INFOS, &record, "USD", &mut out);
+    account_metrics(&columns(), &record, "USD", &mut out);
     String::from_utf8(out).unwrap()
 }
 
-const METRICS: &str = r#""metrics":{"dau":3,"stickiness":0.3333333333333333,"sessions_per_user_median":null,"time_in_product_7d":1.5,"active_days_histogram":[1,0,2],"last_seen":"2026-03-01"},"features":{}"#;
+const METRICS: &str = r#""metrics":{"dau":3,"stickiness":0.3333333333333333,"sessions_per_user_median":null,"time_in_product_7d":1.5,"active_days_histogram":[1,0,2],"last_seen":"2026-03-01"},"features":{"chat":{"users_7d":2,"share":0.5},"report":{"users_7d":0,"share":null}}"#;
 
 #[test]
 fn account_daily_has_these_bytes() {
@@ -294,7 +313,7 @@ fn a_dead_letter_in_a_file_has_these_bytes() {
 #[test]
 fn records_are_what_their_schemas_say() {
     let of = |name: &str| {
-        let found = schemas(&INFOS)
+        let found = schemas(&columns())
             .into_iter()
             .find(|schema| schema.name == name);
         found.unwrap_or_else(|| panic!("a schema of {name}")).json
@@ -321,12 +340,12 @@ fn records_are_what_their_schemas_say() {
 
 #[test]
 fn a_record_without_metrics_withdraws_its_day_in_a_revision_above_0_only() {
-    let of = |infos: &[&Info]| {
-        let mut all = schemas(infos).into_iter();
+    let of = |columns: &[Column]| {
+        let mut all = schemas(columns).into_iter();
         all.find(|schema| schema.name == "account-daily").unwrap()
     };
-    let schema = of(&INFOS);
-    let withdrawn = |infos: &[&'static Info], revision| -> serde_json::Value {
+    let schema = of(&columns());
+    let withdrawn = |columns: &[Column], revision| -> serde_json::Value {
         let mut out = Vec::new();
         let record = AccountDaily {
             account: "acc_1",
@@ -336,13 +355,13 @@ fn a_record_without_metrics_withdraws_its_day_in_a_revision_above_0_only() {
             values: &[],
             corrects: &[],
         };
-        account_daily(infos, &record, "USD", &mut out);
+        account_daily(columns, &record, "USD", &mut out);
         serde_json::from_slice(&out).unwrap()
     };
-    let record = withdrawn(&INFOS, 1);
+    let record = withdrawn(&columns(), 1);
     assert_eq!(record["metrics"], serde_json::json!({}));
     fits(&schema.json, &record, "withdrawn").unwrap();
-    assert!(fits(&schema.json, &withdrawn(&INFOS, 0), "").is_err());
+    assert!(fits(&schema.json, &withdrawn(&columns(), 0), "").is_err());
     fits(&of(&[]).json, &withdrawn(&[], 0), "no metrics chosen").unwrap();
 
     let mut lacking: serde_json::Value = serde_json::from_str(&daily("acc_1", &[])).unwrap();
@@ -377,7 +396,7 @@ fn accepted_examples_fit_the_schema_of_their_format() {
 
 #[test]
 fn every_topic_is_in_the_asyncapi_document() {
-    let document = asyncapi(&INFOS, "mainstay.", "1.2.3");
+    let document = asyncapi(&columns(), "mainstay.", "1.2.3");
     assert_eq!(document["asyncapi"], "3.0.0");
     for topic in ["account-metrics", "account-daily", "dead-letter"] {
         assert_eq!(

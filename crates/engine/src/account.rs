@@ -6,23 +6,27 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_model::{AccountFields, Body, Day, Event, Field, Timestamp, Value};
+use mainstay_model::{AccountFields, Actor, Body, Day, Event, Field, Timestamp, Value};
 
 use crate::facts::early::{Early, Happening, Used, What};
-
+use crate::facts::firsts::{Deed, Firsts};
+use crate::facts::history::History;
 use crate::facts::lifecycle::Lifecycle;
 use crate::facts::membership::Membership;
 use crate::facts::sessions::{self, Joined};
 use crate::facts::totals::{Total, Totals};
 use crate::facts::users::{Counts, User, UserNo, Users};
 use crate::metrics;
-use crate::settings::Settings;
+use crate::terms::{Terms, TraitNo};
 use crate::view::View;
 use crate::zones::{ZoneNo, Zones};
 
 /// How many days before the newest closed one any question can reach: corrections, a session that began
 /// before them, and the longest look-back of a metric.
 pub(crate) const KEPT_DAYS: i32 = 35 + 5 + 60;
+
+/// The plan is asked for as of the sign-up of users whose twelfth week can still be corrected.
+const KEPT_DAYS_OF_TRAITS: i32 = 35 + 1 + 7 * 12;
 
 /// Of a longer name only this many characters are kept: it is a label, and no record may grow without bound.
 const LONGEST_NAME: usize = 256;
@@ -38,6 +42,12 @@ pub(crate) struct Account {
     pub(crate) totals: Totals,
     pub(crate) users: Users,
     pub(crate) membership: Membership,
+    /// How many users the account has bought.
+    pub(crate) seats: History<u32>,
+    /// The traits by which groups are made, by their numbers.
+    pub(crate) traits: Vec<(TraitNo, History<Box<str>>)>,
+    /// The steps of onboarding, by any user.
+    pub(crate) onboarding: Firsts,
     /// Closed days whose values may have changed since they were told.
     pub(crate) pending: BTreeMap<Day, Pending>,
     /// What happened before the account's zone was told.
@@ -80,7 +90,7 @@ pub(crate) struct Unsaved {
 
 /// What an account needs to know of the world to take an event in.
 pub(crate) struct Surroundings<'a> {
-    pub(crate) settings: &'a Settings,
+    pub(crate) terms: &'a Terms,
     pub(crate) zones: &'a mut Zones,
 }
 
@@ -113,6 +123,9 @@ impl Account {
             totals: Totals::default(),
             users: Users::default(),
             membership: Membership::default(),
+            seats: History::default(),
+            traits: Vec::new(),
+            onboarding: Firsts::default(),
             pending: BTreeMap::new(),
             early: Early::default(),
             changed: false,
@@ -123,13 +136,27 @@ impl Account {
     /// Takes in an event of the day `day`.
     pub(crate) fn apply(&mut self, event: &Event<'_>, day: Day, around: &mut Surroundings<'_>) {
         let at = event.time;
-        let what = What::of(&event.body, around.settings);
+        let what = What::of(&event.body, around.terms);
         let user = event.user.as_deref().filter(|_| what.has_user());
         let user = user.map(|id| self.users.find_or_add(id));
-        if let Body::AccountCreated(fields) | Body::AccountUpdated(fields) = &event.body {
-            self.fields(fields, at, around);
+        let fields = match &event.body {
+            Body::AccountCreated(fields) | Body::AccountUpdated(fields) => Some(fields),
+            Body::Product { .. }
+            | Body::UserSignedUp(_)
+            | Body::UserInvited(_)
+            | Body::UserRemoved
+            | Body::UserUpdated(_)
+            | Body::AccountDeleted
+            | Body::Other(_) => None,
+        };
+        if let Some(fields) = fields {
+            self.name_and_zone(fields, at, around);
         }
         self.happened(what, user, at, day, around);
+        // After the days that this may change were put aside.
+        if let Some(fields) = fields {
+            self.seats_and_traits(fields, at, day, around.terms);
+        }
         self.early.keep(Happening { what, user, at });
     }
 
@@ -144,8 +171,8 @@ impl Account {
         if let What::Used(used) = what {
             return self.product(user, used, at, day, around);
         }
-        self.put_aside(day, around.settings);
-        self.saw(day);
+        self.put_aside(day, around);
+        self.saw(at, day);
         match (what, user) {
             (What::SignedUp, Some(user)) => self.signed_up(user, at, day),
             (What::Removed, Some(user)) => self.user_removed(user, at, day, around),
@@ -164,26 +191,32 @@ impl Account {
         day: Day,
         around: &mut Surroundings<'_>,
     ) {
-        let settings = around.settings;
-        let in_session = user.filter(|_| used.in_session);
+        let (terms, meaning) = (around.terms, used.meaning);
+        let in_session = user.filter(|_| meaning.in_session);
         let joined = in_session.map(|user| self.join(user, used.duration_ms, at, day, around));
         let from = joined
             .as_ref()
             .map_or(day, |joined| joined.earliest().min(day));
-        self.put_aside(from, settings);
-        self.saw(day);
+        self.put_aside(from, around);
+        self.saw(at, day);
         if self.lifecycle.first_product.is_none_or(|first| day < first) {
             self.lifecycle.saw_product(day);
             self.unsaved.account = true;
         }
-        if used.qualifies {
-            self.add(day, |row| row.events += 1);
+        if meaning.qualifies {
+            let (api, agent) = actors(used.actor);
+            self.add(day, |row| {
+                row.events += 1;
+                row.api_events += u64::from(api);
+                row.agent_events += u64::from(agent);
+            });
         }
         let Some(user) = user else { return };
         self.seen(user, day);
-        if used.qualifies || used.key_action {
-            self.count(user, day, used, settings);
+        if meaning.qualifies || meaning.key_action || meaning.features != 0 {
+            self.count(user, at, day, used, terms.settings.active_min_events);
         }
+        self.firsts(user, used, at, day, terms);
         if let Some(joined) = joined {
             self.put_sessions(user, &joined);
         }
@@ -199,7 +232,7 @@ impl Account {
         day: Day,
         around: &mut Surroundings<'_>,
     ) -> Joined {
-        let (gap, zone) = (around.settings.session_gap_ms, self.zone.value);
+        let (gap, zone) = (around.terms.settings.session_gap_ms, self.zone.value);
         let user = self.users.get(user);
         let newest = user.session();
         sessions::join_newest(newest, at, duration_ms, gap, day).unwrap_or_else(|| {
@@ -253,22 +286,53 @@ impl Account {
         }
     }
 
-    fn count(&mut self, no: UserNo, day: Day, used: Used, settings: &Settings) {
-        let (events, key_actions) = (u32::from(used.qualifies), u32::from(used.key_action));
+    fn count(&mut self, no: UserNo, at: Timestamp, day: Day, used: Used, min_events: u32) {
+        let meaning = used.meaning;
+        let (api, agent) = actors(used.actor);
         let user = self.users.get_mut(no);
+        if meaning.qualifies {
+            user.saw_event(at);
+        }
         let events_of_day = user.count(Counts {
             day,
-            events,
-            key_actions,
+            events: u32::from(meaning.qualifies),
+            api_events: u32::from(meaning.qualifies && api),
+            agent_events: u32::from(meaning.qualifies && agent),
+            key_actions: u32::from(meaning.key_action),
+            features: meaning.features,
         });
-        if used.qualifies && events_of_day >= settings.active_min_events {
-            let just_enough = events_of_day == settings.active_min_events;
+        if meaning.qualifies && events_of_day >= min_events {
+            let just_enough = events_of_day == min_events;
             if user.set_active(day).unwrap_or(just_enough) {
                 self.add(day, |row| row.active_users += 1);
             }
         }
-        if used.key_action {
+        if meaning.key_action {
             self.add(day, |row| row.key_actions += 1);
+        }
+        if meaning.features != 0 {
+            let duration_ms = used.duration_ms.unsigned_abs();
+            self.add(day, |row| row.used(meaning.features, duration_ms));
+        }
+    }
+
+    /// Keeps when the user, and the account, did something for the first time.
+    fn firsts(&mut self, user: UserNo, used: Used, at: Timestamp, day: Day, terms: &Terms) {
+        let user = self.users.get_mut(user);
+        let mut features = used.meaning.features;
+        while features != 0 {
+            user.saw(Deed::Feature(features.trailing_zeros() as u8), at, day);
+            features &= features - 1;
+        }
+        let Some(milestone) = used.meaning.milestone else {
+            return;
+        };
+        let deed = Deed::Milestone(milestone);
+        if terms.activation().contains(&milestone) {
+            user.saw(deed, at, day);
+        }
+        if terms.onboarding().contains(&milestone) && self.onboarding.saw(deed, at, day) {
+            self.unsaved.account = true;
         }
     }
 
@@ -279,7 +343,9 @@ impl Account {
         if user.signed_up != User::NOT_SIGNED_UP || self.membership.has_turns(no) {
             self.membership.signed_up(no, at, day);
         }
-        user.signed_up = user.signed_up.min(at);
+        if at < user.signed_up {
+            (user.signed_up, user.signed_up_on) = (at, day);
+        }
         user.past_dirty = true;
         self.list(no);
     }
@@ -295,19 +361,57 @@ impl Account {
         self.list(no);
     }
 
-    fn fields(&mut self, fields: &AccountFields<'_>, at: Timestamp, around: &mut Surroundings<'_>) {
+    fn name_and_zone(
+        &mut self,
+        fields: &AccountFields<'_>,
+        at: Timestamp,
+        around: &mut Surroundings<'_>,
+    ) {
         match &fields.name {
             Field::Keep => {}
             Field::Erase => _ = self.name.set(None, at),
-            Field::Set(name) => {
-                let name: String = name.chars().take(LONGEST_NAME).collect();
-                self.name.set(Some(name.into()), at);
-            }
+            Field::Set(name) => _ = self.name.set(Some(shortened(name)), at),
         }
         if let Some(zone) = self.zone_after(fields, at, around.zones) {
             self.begin_anew_in(zone, around);
             self.zone.set(zone, at);
         }
+    }
+
+    fn seats_and_traits(
+        &mut self,
+        fields: &AccountFields<'_>,
+        at: Timestamp,
+        day: Day,
+        terms: &Terms,
+    ) {
+        match fields.seats {
+            Field::Keep => {}
+            Field::Erase => self.seats.set(None, at, day),
+            Field::Set(seats) => self.seats.set(Some(seats), at, day),
+        }
+        for (no, name) in terms.traits() {
+            let value = match fields.named(name) {
+                Field::Keep => continue,
+                Field::Erase => None,
+                Field::Set(value) => Some(shortened(value)),
+            };
+            let known = self.traits.iter().position(|(known, _)| *known == no);
+            let place = known.unwrap_or_else(|| {
+                self.traits.push((no, History::default()));
+                self.traits.len() - 1
+            });
+            self.traits[place].1.set(value, at, day);
+        }
+        self.unsaved.account = true;
+    }
+
+    /// The value of a trait at the end of a day.
+    #[cfg(test)]
+    fn value_of(&self, no: TraitNo, day: Day) -> Option<&str> {
+        let mut traits = self.traits.iter();
+        let (_, history) = traits.find(|(known, _)| *known == no)?;
+        history.as_of(day).map(|value| &**value)
     }
 
     /// The account's first zone is told: what is known so far is put on the days of that zone, as if the
@@ -323,6 +427,11 @@ impl Account {
         std::mem::swap(self, &mut anew);
         let old = anew;
         (self.name, self.early, self.changed) = (old.name, old.early, old.changed);
+        (self.seats, self.traits) = (old.seats, old.traits);
+        let histories = self.traits.iter_mut().map(|(_, history)| history);
+        let mut day_of = |at| around.zones.day_of(zone, at);
+        histories.for_each(|history| history.redate(&mut day_of));
+        self.seats.redate(&mut day_of);
         self.users = old.users;
         self.users.begin_anew();
         self.unsaved = old.unsaved;
@@ -363,11 +472,8 @@ impl Account {
         }
     }
 
-    fn saw(&mut self, day: Day) {
-        if day < self.lifecycle.first {
-            self.lifecycle.saw(day);
-            self.unsaved.account = true;
-        }
+    fn saw(&mut self, at: Timestamp, day: Day) {
+        self.unsaved.account |= self.lifecycle.saw(at, day);
     }
 
     fn add(&mut self, day: Day, change: impl FnOnce(&mut Total)) {
@@ -386,11 +492,11 @@ impl Account {
     }
 
     /// Keeps the values of closed days from `from` on, before something changes them.
-    fn put_aside(&mut self, from: Day, settings: &Settings) {
+    fn put_aside(&mut self, from: Day, around: &Surroundings<'_>) {
         let mut day = from.max(self.oldest_kept());
         while day <= self.closed {
             if !self.pending.contains_key(&day) {
-                let old = self.values(day, settings);
+                let old = self.values(day, around.terms, around.zones);
                 self.pending.insert(
                     day,
                     Pending {
@@ -405,9 +511,9 @@ impl Account {
     }
 
     /// The final values of a day as they are now; `None` when the account is not known on that day.
-    pub(crate) fn values(&self, day: Day, settings: &Settings) -> Option<Vec<Value>> {
+    pub(crate) fn values(&self, day: Day, terms: &Terms, zones: &Zones) -> Option<Vec<Value>> {
         let known = self.lifecycle.is_known_on(day);
-        known.then(|| metrics::tell_all(&View::new(self, settings, day)))
+        known.then(|| metrics::tell_all(&View::new(self, terms, zones, day)))
     }
 
     /// Ends the day after the newest closed one and forgets what can no longer be asked for.
@@ -417,6 +523,11 @@ impl Account {
         let forgotten = &mut self.unsaved.forgotten_days;
         self.totals.forget_before(oldest, |day| forgotten.push(day));
         self.lifecycle.forget_before(oldest);
+        self.seats.forget_before(oldest);
+        let oldest_trait = self.closed.minus(KEPT_DAYS_OF_TRAITS);
+        for (_, history) in &mut self.traits {
+            history.forget_before(oldest_trait);
+        }
         if !self.membership.is_empty() {
             self.membership.forget_before(oldest);
         }
@@ -461,6 +572,8 @@ impl Account {
         self.totals = Totals::default();
         self.users = Users::default();
         self.membership = Membership::default();
+        (self.seats, self.onboarding) = (History::default(), Firsts::default());
+        self.traits.clear();
         self.pending.clear();
         self.early.end();
         let unsaved = &mut self.unsaved;
@@ -485,6 +598,16 @@ impl Account {
     }
 }
 
+/// Whether a program of the customer, or a software agent, did it.
+fn actors(actor: Actor) -> (bool, bool) {
+    (actor == Actor::Api, actor == Actor::Agent)
+}
+
+fn shortened(text: &str) -> Box<str> {
+    let end = text.char_indices().nth(LONGEST_NAME);
+    text[..end.map_or(text.len(), |(end, _)| end)].into()
+}
+
 impl Joined {
     /// The earliest day whose sessions change.
     fn earliest(&self) -> Day {
@@ -495,5 +618,49 @@ impl Joined {
                 days.min().unwrap_or(User::NEVER)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn an_account_that_changes_its_plan_had_the_old_one_before() {
+        let terms = Terms::new(Settings {
+            segments: vec!["size".into(), "tier".into()],
+            ..Settings::default()
+        });
+        let mut account = Account::new("acme", Zones::DEFAULT, Day(0));
+        let told = |plan: Field<&'static str>, tier: Field<&'static str>| {
+            let owned = |field| match field {
+                Field::Keep => Field::Keep,
+                Field::Erase => Field::Erase,
+                Field::Set(text) => Field::Set(std::borrow::Cow::from(text)),
+            };
+            AccountFields {
+                plan: owned(plan),
+                traits: vec![("tier".into(), owned(tier))],
+                ..AccountFields::default()
+            }
+        };
+        let mut tell = |fields: &AccountFields<'_>, day: i32| {
+            let at = Timestamp(i64::from(day) * 86_400_000);
+            account.seats_and_traits(fields, at, Day(day), &terms);
+        };
+        tell(&told(Field::Set("pro"), Field::Erase), 5);
+        tell(&told(Field::Set("free"), Field::Set("gold")), 2);
+        let value = |name: &str, day: i32| {
+            let (no, _) = terms.traits().find(|(_, known)| *known == name).unwrap();
+            account.value_of(no, Day(day))
+        };
+        let (free, gold) = (Some("free"), Some("gold"));
+        assert_eq!(
+            [1, 2, 4, 5].map(|day| value("plan", day)),
+            [None, free, free, Some("pro")]
+        );
+        assert_eq!([1, 4, 5].map(|day| value("tier", day)), [None, gold, None]);
+        assert_eq!(value("size", 9), None);
     }
 }

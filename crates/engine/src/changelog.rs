@@ -7,6 +7,7 @@
 //! | kind | key | holds |
 //! |---|---|---|
 //! | `T` | | stream times, numbers given so far |
+//! | `F` | | the names of features, milestones and traits, by the numbers given to them |
 //! | `A` | account | the account's own facts |
 //! | `D` | account, day | sums of a day |
 //! | `C` | account, day | what was told of a day that may have to be told again |
@@ -24,10 +25,11 @@ use crate::account::{Account, Dated, Pending, Unsaved};
 use crate::dedup::Remembered;
 use crate::engine::{AccountNo, Engine};
 use crate::facts::early::Early;
+use crate::facts::firsts::Firsts;
+use crate::facts::history::History;
 use crate::facts::lifecycle::Lifecycle;
 use crate::facts::totals::Total;
 use crate::facts::users::UserNo;
-use crate::metrics::CATALOGUE;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::zones::Zones;
 
@@ -44,6 +46,9 @@ pub(crate) struct Changelog {
     /// What is alive of the log that is being read.
     restored: BTreeMap<Box<[u8]>, Box<[u8]>>,
     time_written: bool,
+    /// The record of names is in the changelog, as it is now; an older one is.
+    names_written: bool,
+    names_restored: bool,
     /// The record of time as it was last written, without the stream time of the shard.
     time: Vec<u8>,
 }
@@ -89,6 +94,8 @@ impl Default for Changelog {
             live_keys: 0,
             restored: BTreeMap::new(),
             time_written: false,
+            names_written: false,
+            names_restored: false,
             time: Vec::new(),
         }
     }
@@ -202,6 +209,7 @@ impl Engine {
             put(key, value);
         };
         let mut live = self.changelog.live_keys;
+        let columns = self.terms.columns();
         // First, because a key that was removed may have come back since.
         for key in std::mem::take(&mut self.changelog.removed) {
             put(&key, None);
@@ -211,13 +219,19 @@ impl Engine {
             let Some(account) = &mut self.accounts[no as usize] else {
                 continue;
             };
-            let added = save_account(no, account, &self.zones, &mut value, put);
+            let added = save_account(no, account, &self.zones, columns, &mut value, put);
             live = live
                 .checked_add_signed(added)
                 .expect("no key is removed that was not counted");
             live -= forget_days(no, account, put);
         }
         self.changelog.live_keys = live;
+        if changed.get() && !std::mem::replace(&mut self.changelog.names_written, true) {
+            value.clear();
+            self.terms.pack(&mut Packer(&mut value));
+            put(b"F", Some(&value));
+            self.changelog.live_keys += u64::from(!self.changelog.names_restored);
+        }
         self.save_ids(&mut value, put);
         self.pack_time(&mut value);
         if changed.get() || value != self.changelog.time {
@@ -303,6 +317,13 @@ impl Engine {
         let mut at = Unpacker(rest);
         match kind {
             b'T' => self.restore_time(value)?,
+            b'F' => {
+                self.terms.unpack(&mut Unpacker(value))?;
+                let mut now = Vec::new();
+                self.terms.pack(&mut Packer(&mut now));
+                self.changelog.names_restored = true;
+                self.changelog.names_written = now == value;
+            }
             b'I' | b'B' => self.restore_ids(*kind, at.uint()?, value)?,
             b'A' => {
                 let no = at.u32()?;
@@ -318,8 +339,11 @@ impl Engine {
                     .ok_or(Malformed)? = total;
             }
             b'C' => {
+                let columns = self.terms.columns();
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
-                account.pending.insert(at.day()?, Pending::unpack(value)?);
+                account
+                    .pending
+                    .insert(at.day()?, Pending::unpack(value, columns)?);
             }
             b'E' => {
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
@@ -431,6 +455,7 @@ fn save_account(
     no: AccountNo,
     account: &mut Account,
     zones: &Zones,
+    columns: u64,
     value: &mut Vec<u8>,
     put: &mut Put<'_>,
 ) -> i64 {
@@ -466,7 +491,7 @@ fn save_account(
         };
         new += i64::from(!std::mem::replace(&mut pending.written, true));
         value.clear();
-        pending.pack(&mut Packer(value));
+        pending.pack(columns, &mut Packer(value));
         put(&day_key(b'C', no, day), Some(value));
     }
     for user in users {
@@ -585,6 +610,13 @@ impl Account {
         to.int(self.zone.at.0);
         to.int(self.closed.0.into());
         self.lifecycle.pack(to);
+        self.seats.pack(to, |seats, to| to.uint((*seats).into()));
+        to.uint(self.traits.len() as u64);
+        for (no, history) in &self.traits {
+            to.uint((*no).into());
+            history.pack(to, |value, to| to.bytes(value.as_bytes()));
+        }
+        self.onboarding.pack(to);
         to.uint(u64::from(self.totals.older_active().is_some()));
         to.int(self.totals.older_active().unwrap_or_default().0.into());
     }
@@ -607,6 +639,13 @@ impl Account {
         };
         self.closed = from.day()?;
         self.lifecycle = Lifecycle::unpack(&mut from)?;
+        self.seats = History::unpack(&mut from, |from| from.u32())?;
+        for _ in 0..from.uint()? {
+            let no = u16::try_from(from.uint()?).map_err(|_| Malformed)?;
+            let text = |from: &mut Unpacker<'_>| Ok(from.text()?.into());
+            self.traits.push((no, History::unpack(&mut from, text)?));
+        }
+        self.onboarding = Firsts::unpack(&mut from)?;
         let (is_active, older_active) = (from.uint()? == 1, from.day()?);
         self.totals
             .restore_older_active(is_active.then_some(older_active));
@@ -619,22 +658,25 @@ impl Account {
 }
 
 impl Pending {
-    fn pack(&self, to: &mut Packer<'_>) {
+    /// `columns` says which values these are.
+    fn pack(&self, columns: u64, to: &mut Packer<'_>) {
+        to.0.extend_from_slice(&columns.to_le_bytes());
         to.uint(u64::from(self.old.is_some()));
         for value in self.old.iter().flatten() {
             pack_value(value, to);
         }
     }
 
-    fn unpack(bytes: &[u8]) -> Result<Pending, Malformed> {
+    fn unpack(bytes: &[u8], columns: u64) -> Result<Pending, Malformed> {
         let mut from = Unpacker(bytes);
+        let same = *from.take(8)? == columns.to_le_bytes();
         let told = from.uint()? == 1;
         let mut old = Vec::new();
         while !from.is_empty() {
             old.push(unpack_value(&mut from)?);
         }
-        // Values of another release's catalogue say nothing: the day is told again without them.
-        let told = told && old.len() == CATALOGUE.len();
+        // Values of another catalogue, or of other features, say nothing: the day is told again without them.
+        let told = told && same;
         Ok(Pending {
             old: told.then_some(old),
             written: true,

@@ -17,6 +17,7 @@ use crate::dedup::{Dedup, Remembered, Seen};
 use crate::metrics;
 use crate::settings::Settings;
 use crate::stream_time::StreamTime;
+use crate::terms::Terms;
 use crate::view::View;
 use crate::zones::{ZoneNo, Zones};
 
@@ -25,7 +26,7 @@ pub(crate) type AccountNo = u32;
 
 /// The state of one shard and what it makes of events.
 pub struct Engine {
-    pub(crate) settings: Settings,
+    pub(crate) terms: Terms,
     pub(crate) sources: Vec<String>,
     pub(crate) time: StreamTime,
     pub(crate) zones: Zones,
@@ -115,7 +116,7 @@ impl Engine {
     pub fn new(settings: Settings, sources: &[String]) -> Engine {
         let zones = Zones::new(settings.zone);
         Engine {
-            settings,
+            terms: Terms::new(settings),
             sources: sources.to_vec(),
             time: StreamTime::new(sources.len()),
             zones,
@@ -136,7 +137,7 @@ impl Engine {
         event: &Event<'_>,
         out: &mut dyn Outputs,
     ) -> Verdict {
-        if event.time > arrival.plus_ms(self.settings.max_skew_ms) {
+        if event.time > arrival.plus_ms(self.terms.settings.max_skew_ms) {
             return Verdict::Rejected(future_time(event.time, arrival));
         }
         let watermark = self.watermark();
@@ -150,8 +151,8 @@ impl Engine {
         let zone = self.zone_of(known, event);
         let day = self.zones.day_of(zone, event.time);
         let over = self.zones.over(zone);
-        if day < over.minus(self.settings.correction_days) {
-            return Verdict::Rejected(too_late(day, over, self.settings.correction_days));
+        if day < over.minus(self.terms.settings.correction_days) {
+            return Verdict::Rejected(too_late(day, over, self.terms.settings.correction_days));
         }
         self.remember(hash, event, watermark);
         let late = day <= over;
@@ -169,7 +170,7 @@ impl Engine {
             .as_mut()
             .expect("a number found is of an account");
         let mut around = Surroundings {
-            settings: &self.settings,
+            terms: &self.terms,
             zones: &mut self.zones,
         };
         account.apply(event, day, &mut around);
@@ -219,8 +220,8 @@ impl Engine {
     fn remember(&mut self, hash: u64, event: &Event<'_>, watermark: Timestamp) {
         let business = !matches!(event.body, Body::Product { .. });
         let horizon_ms = match business {
-            true => self.settings.dedupe_business_ms,
-            false => self.settings.dedupe_product_ms,
+            true => self.terms.settings.dedupe_business_ms,
+            false => self.terms.settings.dedupe_product_ms,
         };
         let until_s = Remembered::until(event.time.max(watermark).plus_ms(horizon_ms));
         let new = Remembered {
@@ -310,7 +311,7 @@ impl Engine {
     /// Stream time less lateness: days that end by it are closed.
     #[must_use]
     pub fn watermark(&self) -> Timestamp {
-        self.time.now().minus_ms(self.settings.lateness_ms)
+        self.time.now().minus_ms(self.terms.settings.lateness_ms)
     }
 
     /// When, and why, time alone would change something. `None`: never, nobody is there.
@@ -320,7 +321,10 @@ impl Engine {
             (true, _) => Some(Due::Now),
             (false, true) => None,
             (false, false) => {
-                let at = self.zones.next_end().plus_ms(self.settings.lateness_ms);
+                let at = self
+                    .zones
+                    .next_end()
+                    .plus_ms(self.terms.settings.lateness_ms);
                 Some(Due::DayCloses(at))
             }
         }
@@ -381,8 +385,8 @@ impl Engine {
             .as_mut()
             .expect("it was there above");
         let day = account.close();
-        if let Some(values) = account.values(day, &self.settings) {
-            tell(account, day, &values, &[], &self.settings, &self.zones, out);
+        if let Some(values) = account.values(day, &self.terms, &self.zones) {
+            tell(account, day, &values, &[], &self.terms, &self.zones, out);
         }
         // Once: what happens to it later is kept like that of any other, and told if it comes back.
         if account.deleted_for() == Some(KEPT_DAYS + 1) {
@@ -404,21 +408,13 @@ impl Engine {
             if pending.written {
                 account.unsaved.settled.push(day);
             }
-            match (pending.old, account.values(day, &self.settings)) {
+            match (pending.old, account.values(day, &self.terms, &self.zones)) {
                 (Some(old), Some(new)) if old == new => {}
                 (old, Some(new)) => {
                     let corrects = corrected(&old.unwrap_or_default(), &new);
-                    tell(
-                        account,
-                        day,
-                        &new,
-                        &corrects,
-                        &self.settings,
-                        &self.zones,
-                        out,
-                    );
+                    tell(account, day, &new, &corrects, &self.terms, &self.zones, out);
                 }
-                (Some(_), None) => tell(account, day, &[], &[], &self.settings, &self.zones, out),
+                (Some(_), None) => tell(account, day, &[], &[], &self.terms, &self.zones, out),
                 (None, None) => {}
             }
         }
@@ -451,7 +447,8 @@ impl Engine {
                     let now = self.time.now();
                     let day = self.zones.day_of(account.zone.value, now);
                     if account.lifecycle.deleted_on().is_none() {
-                        let values = metrics::tell_all(&View::new(account, &self.settings, day));
+                        let values =
+                            metrics::tell_all(&View::new(account, &self.terms, &self.zones, day));
                         out.account_metrics(&AccountMetrics {
                             account: &account.id,
                             as_of: now,
@@ -465,6 +462,20 @@ impl Engine {
                 Pace::Stop => return self.changed.push_front(no),
             }
         }
+    }
+
+    /// The parts that an account gives to a metric on a day, if it is known on that day.
+    #[cfg(test)]
+    pub(crate) fn parts_of(
+        &self,
+        account: &str,
+        metric: &crate::metrics::Metric,
+        day: mainstay_model::Day,
+    ) -> Option<mainstay_model::Parts> {
+        let account = self.accounts[self.find(account)? as usize].as_ref()?;
+        let view = View::new(account, &self.terms, &self.zones, day);
+        let known = account.lifecycle.is_known_on(day);
+        known.then(|| metric.read(&view, None))
     }
 
     /// What people call an account.
@@ -524,7 +535,7 @@ fn tell(
     day: Day,
     values: &[mainstay_model::Value],
     corrects: &[Corrected],
-    settings: &Settings,
+    terms: &Terms,
     zones: &Zones,
     out: &mut dyn Outputs,
 ) {
@@ -534,7 +545,7 @@ fn tell(
         account: &account.id,
         date: day,
         revision,
-        as_of: end.plus_ms(settings.lateness_ms),
+        as_of: end.plus_ms(terms.settings.lateness_ms),
         values,
         corrects,
     });

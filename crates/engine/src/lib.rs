@@ -19,11 +19,12 @@ mod pack;
 mod settings;
 mod spread;
 mod stream_time;
+mod terms;
 mod view;
 mod zones;
 
 pub use changelog::{BrokenState, Put};
 pub use engine::{Due, Engine, Outputs, Pace, Size, Verdict};
-pub use metrics::{Asked, CATALOGUE, Metric, infos};
+pub use metrics::{Asked, CATALOGUE, Metric, Read, account_columns, account_infos, infos};
 pub use settings::Settings;
 pub use view::View;

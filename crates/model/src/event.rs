@@ -129,6 +129,24 @@ pub struct AccountFields<'a> {
     pub traits: Vec<(Cow<'a, str>, Field<Cow<'a, str>>)>,
 }
 
+impl<'a> AccountFields<'a> {
+    /// The field of a trait by its name: one that every account has, or one of the company's own.
+    #[must_use]
+    pub fn named(&self, name: &str) -> &Field<Cow<'a, str>> {
+        match name {
+            "plan" => &self.plan,
+            "industry" => &self.industry,
+            "region" => &self.region,
+            "size" => &self.size,
+            "owner" => &self.owner,
+            _ => {
+                let own = self.traits.iter().find(|(own, _)| own == name);
+                own.map_or(&Field::Keep, |(_, field)| field)
+            }
+        }
+    }
+}
+
 /// What an event may say of a user.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UserFields<'a> {

@@ -47,6 +47,41 @@ pub enum Levels {
     Account,
     /// Each account, each segment and the fleet.
     AccountAndGroup,
+    /// Those, and each cohort of the fleet.
+    AccountGroupAndCohort,
+}
+
+/// A value of a record: a metric, and of which feature it is where there is one for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// What is measured.
+    pub info: &'static Info,
+    /// The name of the tracked feature.
+    pub feature: Option<Box<str>>,
+}
+
+impl Column {
+    /// The name by which rules and corrections speak of it: `mau`, or `features.report.users_7d`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.feature {
+            None => self.info.id.to_owned(),
+            Some(feature) => format!("features.{feature}.{}", self.field()),
+        }
+    }
+
+    /// Its name within the object that holds it: a feature's own values leave out that they are a feature's.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self.feature {
+            None => self.info.id,
+            Some(_) => self
+                .info
+                .id
+                .strip_prefix("feature_")
+                .unwrap_or(self.info.id),
+        }
+    }
 }
 
 /// A metric's value at a time.

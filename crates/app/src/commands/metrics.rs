@@ -81,6 +81,7 @@ fn levels(levels: Levels) -> &'static str {
     match levels {
         Levels::Account => "accounts",
         Levels::AccountAndGroup => "accounts, groups",
+        Levels::AccountGroupAndCohort => "accounts, groups, cohorts",
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use mainstay_connectors::kafka::{MakeShard, Observer, Runtime, Told};
 use mainstay_connectors::prometheus::{self, AccountLimits, Metrics};
 use mainstay_connectors::{Slice, Topic};
-use mainstay_engine::infos;
+use mainstay_engine::account_infos;
 use mainstay_model::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -116,7 +116,7 @@ pub(crate) fn make_shards(plan: Arc<Plan>) -> Arc<MakeShard> {
 /// What the metrics have to know of a config.
 pub(crate) fn metrics_settings(config: &Config, plan: &Plan) -> prometheus::Settings {
     prometheus::Settings {
-        catalogue: infos(),
+        catalogue: account_infos(),
         sources: plan.sources.iter().map(|(name, _)| name.clone()).collect(),
         accounts: AccountLimits {
             always: config.prometheus.accounts.clone(),

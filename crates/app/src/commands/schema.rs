@@ -31,13 +31,13 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, given: &Given, out: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::load(given, Needs::Nothing)?;
-    let mut metrics = mainstay_engine::infos();
-    metrics.retain(|metric| config.output.metrics.has(metric));
+    let mut columns = mainstay_engine::account_columns(&config.engine_settings());
+    columns.retain(|column| config.output.metrics.has(column.info));
     let document = if arguments.asyncapi {
         let version = env!("CARGO_PKG_VERSION");
-        asyncapi(&metrics, config.output.prefix.as_str(), version)
+        asyncapi(&columns, config.output.prefix.as_str(), version)
     } else {
-        let all = schemas(&metrics).into_iter();
+        let all = schemas(&columns).into_iter();
         let mut all: Map<String, Value> = all
             .map(|schema| (schema.name.to_owned(), schema.json))
             .collect();

@@ -8,7 +8,8 @@ use super::setting::{Setting, Shown, read_texts};
 use super::tree::Node;
 
 section! {
-    /// By which traits accounts are grouped, besides the fleet. A list alone is short for `by`:
+    /// By which traits accounts are grouped, besides the fleet. Their values are kept from now on; records of
+    /// groups come with a later release. A list alone is short for `by`:
     /// `segments = ["plan", "region"]`, before all sections.
     pub struct Segments {
         /// Names of traits, 16 at most: "plan", "industry", "size", "region", "owner", or those of your own.

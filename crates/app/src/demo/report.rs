@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_engine::infos;
+use mainstay_engine::account_infos;
 use mainstay_model::Timestamp;
 use mainstay_testkit::company::{Fortune, Story};
 use serde_json::{Map, Value as Json, json};
@@ -82,7 +82,7 @@ impl Report<'_> {
         if verdict.is_verified() {
             return vec![format!(
                 "verified: {days} account-days equal the truth of the generator, each in all {} metrics",
-                infos().len()
+                account_infos().len()
             )];
         }
         if verdict.differences.is_empty() {

@@ -1,7 +1,7 @@
 //! A short demo from end to end, and a verdict that cannot be talked round.
 
 use mainstay_connectors::prometheus::{AccountLimits, Metrics};
-use mainstay_engine::infos;
+use mainstay_engine::account_infos;
 use mainstay_testkit::company::settings;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::wiring;
 
 fn watcher() -> Arc<Watcher> {
     let metrics = mainstay_connectors::prometheus::Settings {
-        catalogue: infos(),
+        catalogue: account_infos(),
         sources: vec!["product".to_owned()],
         accounts: AccountLimits::default(),
         lateness_ms: settings().lateness_ms,

@@ -1,10 +1,10 @@
 //! Reading single values of an account by the ids of their metrics.
 
-use mainstay_engine::infos;
+use mainstay_engine::account_infos;
 use mainstay_model::Value;
 
 fn value<'v>(values: &'v [Value], id: &str) -> Option<&'v Value> {
-    let place = infos().iter().position(|info| info.id == id)?;
+    let place = account_infos().iter().position(|info| info.id == id)?;
     values.get(place)
 }
 

@@ -1,14 +1,14 @@
 //! The records of an account: `account-daily` and `account-metrics`.
 
-use mainstay_model::{AccountDaily, AccountMetrics, Corrected, Day, Info, Value};
+use mainstay_model::{AccountDaily, AccountMetrics, Column, Corrected, Day, Value};
 
 use super::SCHEMA_VERSION;
 use super::write::{Object, text, value};
 
-/// Writes the final values of a closed day. `record.values` stand in the order of `infos`, and places in
-/// `record.corrects` are places in `infos`.
+/// Writes the final values of a closed day. `record.values` stand in the order of `columns`, and places in
+/// `record.corrects` are places in `columns`.
 pub fn account_daily(
-    infos: &[&'static Info],
+    columns: &[Column],
     record: &AccountDaily<'_>,
     currency: &str,
     out: &mut Vec<u8>,
@@ -20,16 +20,16 @@ pub fn account_daily(
     object.bare("revision", record.revision);
     object.quoted("as_of", record.as_of);
     object.text("currency", currency);
-    metrics(&mut object, infos, record.values);
+    metrics(&mut object, columns, record.values);
     if !record.corrects.is_empty() {
-        corrects(&mut object, infos, record.corrects);
+        corrects(&mut object, columns, record.corrects);
     }
     object.close();
 }
 
-/// Writes the newest rolling values. `record.values` stand in the order of `infos`.
+/// Writes the newest rolling values. `record.values` stand in the order of `columns`.
 pub fn account_metrics(
-    infos: &[&'static Info],
+    columns: &[Column],
     record: &AccountMetrics<'_>,
     currency: &str,
     out: &mut Vec<u8>,
@@ -41,7 +41,7 @@ pub fn account_metrics(
     object.bare("partial", record.partial);
     object.bare("data_stale", record.data_stale);
     object.text("currency", currency);
-    metrics(&mut object, infos, record.values);
+    metrics(&mut object, columns, record.values);
     object.close();
 }
 
@@ -55,25 +55,37 @@ pub fn account_daily_key(account: &str, date: Day, out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-fn metrics(object: &mut Object<'_>, infos: &[&'static Info], values: &[Value]) {
+fn metrics(object: &mut Object<'_>, columns: &[Column], values: &[Value]) {
     // No values at all withdraw the record: the account turned out not to be there on that day.
     debug_assert!(
-        values.is_empty() || infos.len() == values.len(),
-        "a value for each metric of the list"
+        values.is_empty() || columns.len() == values.len(),
+        "a value for each column"
     );
-    let mut all = Object::open(object.key("metrics"));
-    for (info, told) in infos.iter().zip(values) {
-        value(all.key(info.id), told);
+    let all = || columns.iter().zip(values);
+    let mut own = Object::open(object.key("metrics"));
+    for (column, told) in all().filter(|(column, _)| column.feature.is_none()) {
+        value(own.key(column.field()), told);
     }
-    all.close();
-    // Metrics of a feature come here when there are some; readers find the place from the start.
-    Object::open(object.key("features")).close();
+    own.close();
+    let mut features = Object::open(object.key("features"));
+    let of_features: Vec<_> = all()
+        .filter(|(column, _)| column.feature.is_some())
+        .collect();
+    for of_one in of_features.chunk_by(|(one, _), (next, _)| one.feature == next.feature) {
+        let name = of_one[0].0.feature.as_deref().unwrap_or_default();
+        let mut feature = Object::open(features.key(name));
+        for (column, told) in of_one {
+            value(feature.key(column.field()), told);
+        }
+        feature.close();
+    }
+    features.close();
 }
 
-fn corrects(object: &mut Object<'_>, infos: &[&'static Info], corrected: &[Corrected]) {
+fn corrects(object: &mut Object<'_>, columns: &[Column], corrected: &[Corrected]) {
     let mut old = Object::open(object.key("corrects"));
     for corrected in corrected {
-        value(old.key(infos[corrected.metric].id), &corrected.was);
+        value(old.key(&columns[corrected.metric].name()), &corrected.was);
     }
     old.close();
 }

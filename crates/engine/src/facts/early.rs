@@ -4,11 +4,11 @@
 //! zone would be wrong for ever, so what happened is kept, small and bounded, until the zone is told, a
 //! day is told, or too much has happened; when the zone comes in time, everything is put on its days anew.
 
-use mainstay_model::{Body, Timestamp};
+use mainstay_model::{Actor, Body, Timestamp};
 
 use super::users::UserNo;
 use crate::pack::{Malformed, Packer, Unpacker};
-use crate::settings::Settings;
+use crate::terms::{Meaning, Milestone, Terms};
 
 /// What happened to an account so far; nothing once it is of no more use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,33 +42,25 @@ pub(crate) enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Used {
     pub(crate) duration_ms: i64,
-    pub(crate) qualifies: bool,
-    pub(crate) key_action: bool,
-    pub(crate) in_session: bool,
+    pub(crate) actor: Actor,
+    pub(crate) meaning: Meaning,
 }
 
 /// An account with more before its zone keeps the days that it has.
 const MOST: usize = 1024;
 
 impl What {
-    pub(crate) fn of(body: &Body<'_>, settings: &Settings) -> What {
+    pub(crate) fn of(body: &Body<'_>, terms: &Terms) -> What {
         match body {
             Body::Product {
-                name, duration_ms, ..
-            } => {
-                let name = name.as_ref();
-                let ignored = settings.active_ignore.contains(name);
-                let qualifies = match settings.active_events.is_empty() {
-                    true => !ignored,
-                    false => settings.active_events.contains(name),
-                };
-                What::Used(Used {
-                    duration_ms: *duration_ms,
-                    qualifies,
-                    key_action: settings.key_actions.contains(name),
-                    in_session: !ignored,
-                })
-            }
+                name,
+                duration_ms,
+                actor,
+            } => What::Used(Used {
+                duration_ms: *duration_ms,
+                actor: *actor,
+                meaning: terms.meaning(name),
+            }),
             Body::UserSignedUp(_) => What::SignedUp,
             Body::UserRemoved => What::Removed,
             Body::AccountCreated(_) => What::Created,
@@ -86,6 +78,59 @@ impl What {
             What::Used(_) | What::SignedUp | What::Removed => true,
             What::Created | What::Deleted | What::Other => false,
         }
+    }
+}
+
+impl Used {
+    fn pack(&self, to: &mut Packer<'_>) {
+        let Meaning {
+            qualifies,
+            key_action,
+            in_session,
+            features,
+            milestone,
+        } = self.meaning;
+        let flags = [qualifies, key_action, in_session];
+        to.uint(
+            flags
+                .iter()
+                .fold(0, |bits, flag| bits << 1 | u64::from(*flag)),
+        );
+        to.uint(match self.actor {
+            Actor::Human => 0,
+            Actor::Api => 1,
+            Actor::Agent => 2,
+        });
+        to.int(self.duration_ms);
+        to.uint(features);
+        to.uint(milestone.map_or(0, |Milestone(no)| u64::from(no) + 1));
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Used, Malformed> {
+        let flags = from.uint()?;
+        let actor = match from.uint()? {
+            0 => Actor::Human,
+            1 => Actor::Api,
+            2 => Actor::Agent,
+            _ => return Err(Malformed),
+        };
+        let (duration_ms, features) = (from.int()?, from.uint()?);
+        let milestone = match from.uint()?.checked_sub(1) {
+            Some(no) => Some(Milestone(u16::try_from(no).map_err(|_| Malformed)?)),
+            None => None,
+        };
+        let meaning = Meaning {
+            qualifies: flags & 4 != 0,
+            key_action: flags & 2 != 0,
+            in_session: flags & 1 != 0,
+            features,
+            milestone,
+        };
+        Ok(Used {
+            duration_ms,
+            actor,
+            meaning,
+        })
     }
 }
 
@@ -130,25 +175,20 @@ impl Early {
     pub(crate) fn pack(&self, to: &mut Packer<'_>) -> bool {
         let mut before = 0;
         for Happening { what, user, at } in self.happenings.iter().flatten() {
-            let (kind, duration_ms) = match what {
-                What::Used(used) => {
-                    let flags = [used.qualifies, used.key_action, used.in_session];
-                    let bits = flags
-                        .iter()
-                        .fold(1, |bits, flag| bits << 1 | u64::from(*flag));
-                    (bits, used.duration_ms)
-                }
-                What::SignedUp => (0, 0),
-                What::Removed => (1, 0),
-                What::Created => (2, 0),
-                What::Deleted => (3, 0),
-                What::Other => (4, 0),
-            };
-            to.uint(kind);
             to.uint(user.map_or(0, |user| u64::from(user) + 1));
             to.int(at.0 - before);
-            to.int(duration_ms);
             before = at.0;
+            match what {
+                What::SignedUp => to.uint(0),
+                What::Removed => to.uint(1),
+                What::Created => to.uint(2),
+                What::Deleted => to.uint(3),
+                What::Other => to.uint(4),
+                What::Used(used) => {
+                    to.uint(5);
+                    used.pack(to);
+                }
+            }
         }
         self.happenings.is_some()
     }
@@ -157,22 +197,15 @@ impl Early {
         let mut from = Unpacker(bytes);
         let (mut happenings, mut before) = (Vec::new(), 0i64);
         while !from.is_empty() {
-            let kind = from.uint()?;
             let user = from.u32()?.checked_sub(1);
             before = before.checked_add(from.int()?).ok_or(Malformed)?;
-            let duration_ms = from.int()?;
-            let what = match kind {
+            let what = match from.uint()? {
                 0 => What::SignedUp,
                 1 => What::Removed,
                 2 => What::Created,
                 3 => What::Deleted,
                 4 => What::Other,
-                8..16 => What::Used(Used {
-                    duration_ms,
-                    qualifies: kind & 4 != 0,
-                    key_action: kind & 2 != 0,
-                    in_session: kind & 1 != 0,
-                }),
+                5 => What::Used(Used::unpack(&mut from)?),
                 _ => return Err(Malformed),
             };
             happenings.push(Happening {
@@ -197,9 +230,14 @@ mod tests {
     fn what_was_kept_comes_back() {
         let used = Used {
             duration_ms: 7,
-            qualifies: true,
-            key_action: false,
-            in_session: true,
+            actor: Actor::Agent,
+            meaning: Meaning {
+                qualifies: true,
+                key_action: false,
+                in_session: true,
+                features: 0b101,
+                milestone: Some(Milestone(3)),
+            },
         };
         let mut early = Early::default();
         for (place, what) in [

@@ -12,6 +12,8 @@ use crate::pack::{Malformed, Packer, Unpacker};
 pub(crate) struct Lifecycle {
     /// The day of the earliest event of any type.
     pub(crate) first: Day,
+    /// The instant of that event.
+    pub(crate) first_at: Timestamp,
     /// The day of the earliest product event.
     pub(crate) first_product: Option<Day>,
     /// The earliest creation.
@@ -31,14 +33,19 @@ impl Lifecycle {
     pub(crate) fn new(first: Day) -> Lifecycle {
         Lifecycle {
             first,
+            first_at: Timestamp(i64::MAX),
             first_product: None,
             created: None,
             turns: Vec::new(),
         }
     }
 
-    pub(crate) fn saw(&mut self, day: Day) {
+    /// Something happened. Says whether nothing did before it.
+    pub(crate) fn saw(&mut self, at: Timestamp, day: Day) -> bool {
+        let earlier = day < self.first || at < self.first_at;
         self.first = self.first.min(day);
+        self.first_at = self.first_at.min(at);
+        earlier
     }
 
     pub(crate) fn saw_product(&mut self, day: Day) {
@@ -116,14 +123,19 @@ impl Lifecycle {
 
     /// The day from which its age counts: that of its creation, else of its first event.
     pub(crate) fn begun(&self, day: Day) -> Day {
+        self.begun_at(day).1
+    }
+
+    /// The instant and the day of its creation, else of its first event, as was known at the end of a day.
+    pub(crate) fn begun_at(&self, day: Day) -> (Timestamp, Day) {
         self.created
-            .map(|(_, created)| created)
-            .filter(|created| *created <= day)
-            .unwrap_or(self.first)
+            .filter(|(_, created)| *created <= day)
+            .unwrap_or((self.first_at, self.first))
     }
 
     pub(crate) fn pack(&self, to: &mut Packer<'_>) {
         to.int(i64::from(self.first.0));
+        to.int(self.first_at.0);
         to.uint(u64::from(self.first_product.is_some()));
         to.int(i64::from(self.first_product.unwrap_or_default().0));
         to.uint(u64::from(self.created.is_some()));
@@ -139,7 +151,7 @@ impl Lifecycle {
     }
 
     pub(crate) fn unpack(from: &mut Unpacker<'_>) -> Result<Lifecycle, Malformed> {
-        let first = from.day()?;
+        let (first, first_at) = (from.day()?, Timestamp(from.int()?));
         let (has_product, product) = (from.uint()? == 1, from.day()?);
         let (is_created, at, day) = (from.uint()? == 1, Timestamp(from.int()?), from.day()?);
         let turns = from.uint()?;
@@ -153,6 +165,7 @@ impl Lifecycle {
         };
         Ok(Lifecycle {
             first,
+            first_at,
             first_product: has_product.then_some(product),
             created: is_created.then_some((at, day)),
             turns: (0..turns).map(|_| turn(from)).collect::<Result<_, _>>()?,

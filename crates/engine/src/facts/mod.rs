@@ -4,6 +4,8 @@
 //! questions as of a day. Each writes and reads its own binary form.
 
 pub(crate) mod early;
+pub(crate) mod firsts;
+pub(crate) mod history;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
 pub(crate) mod sessions;

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use mainstay_model::Day;
 
 use crate::pack::{Malformed, Packer, Unpacker};
+use crate::settings::Settings;
 
 /// The rows of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,10 +20,13 @@ pub(crate) struct Totals {
 }
 
 /// One day of an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Total {
     /// Qualifying events, also those without a user.
     pub(crate) events: u64,
+    /// Those of them that a program of the customer, or a software agent, did.
+    pub(crate) api_events: u64,
+    pub(crate) agent_events: u64,
     pub(crate) key_actions: u64,
     /// Sessions that began in this day, and how long they lasted.
     pub(crate) sessions: u64,
@@ -33,6 +37,20 @@ pub(crate) struct Total {
     pub(crate) told: u32,
     pub(crate) dirty: bool,
     pub(crate) written: bool,
+    /// Nothing where no tracked feature was used: most rows of most companies.
+    features: Option<Box<FeatureDays>>,
+}
+
+/// The uses of the tracked features on a day, by the number of the feature.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct FeatureDays(Vec<FeatureDay>);
+
+/// The uses of one feature on a day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FeatureDay {
+    feature: u8,
+    pub(crate) events: u64,
+    pub(crate) duration_ms: u64,
 }
 
 impl Totals {
@@ -66,10 +84,8 @@ impl Totals {
     #[cfg(test)]
     fn row(&self, day: Day) -> Total {
         let place = usize::try_from(day.since(self.first)).ok();
-        place
-            .and_then(|place| self.rows.get(place))
-            .copied()
-            .unwrap_or_default()
+        let row = place.and_then(|place| self.rows.get(place));
+        row.cloned().unwrap_or_default()
     }
 
     /// The rows of a window, days without one left out.
@@ -126,11 +142,47 @@ impl Totals {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Total>()
+        let features = self.rows.iter().filter_map(|row| row.features.as_ref());
+        let features = features
+            .map(|days| size_of::<FeatureDays>() + days.0.capacity() * size_of::<FeatureDay>());
+        self.rows.capacity() * size_of::<Total>() + features.sum::<usize>()
     }
 }
 
 impl Total {
+    /// Counts a use of each feature whose bit is set.
+    pub(crate) fn used(&mut self, mut features: u64, duration_ms: u64) {
+        let days = &mut self.features.get_or_insert_default().0;
+        while features != 0 {
+            let feature = features.trailing_zeros() as u8;
+            features &= features - 1;
+            let place = days.partition_point(|day| day.feature < feature);
+            if days.get(place).is_none_or(|day| day.feature != feature) {
+                let none = FeatureDay {
+                    feature,
+                    ..FeatureDay::default()
+                };
+                days.insert(place, none);
+            }
+            days[place].events += 1;
+            days[place].duration_ms += duration_ms;
+        }
+    }
+
+    /// The uses of a feature.
+    pub(crate) fn feature(&self, feature: u8) -> FeatureDay {
+        let mut days = self.features.iter().flat_map(|days| &days.0);
+        days.find(|day| day.feature == feature)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// A bit for each feature that was used.
+    pub(crate) fn features(&self) -> u64 {
+        let days = self.features.iter().flat_map(|days| &days.0);
+        days.fold(0, |bits, day| bits | 1 << day.feature)
+    }
+
     pub(crate) fn pack(&self, to: &mut Packer<'_>) {
         to.uint(self.events);
         to.uint(self.key_actions);
@@ -138,20 +190,43 @@ impl Total {
         to.int(self.session_ms);
         to.uint(u64::from(self.active_users));
         to.uint(u64::from(self.told));
+        to.uint(self.api_events);
+        to.uint(self.agent_events);
+        for day in self.features.iter().flat_map(|days| &days.0) {
+            to.uint(day.feature.into());
+            to.uint(day.events);
+            to.uint(day.duration_ms);
+        }
     }
 
     pub(crate) fn unpack(bytes: &[u8]) -> Result<Total, Malformed> {
         let mut from = Unpacker(bytes);
-        Ok(Total {
+        let mut total = Total {
             events: from.uint()?,
             key_actions: from.uint()?,
             sessions: from.uint()?,
             session_ms: from.int()?,
             active_users: from.u32()?,
             told: from.u32()?,
+            api_events: from.uint()?,
+            agent_events: from.uint()?,
             dirty: false,
             written: true,
-        })
+            features: None,
+        };
+        while !from.is_empty() {
+            let feature = u8::try_from(from.uint()?).map_err(|_| Malformed)?;
+            if usize::from(feature) >= Settings::MOST_FEATURES {
+                return Err(Malformed);
+            }
+            let (events, duration_ms) = (from.uint()?, from.uint()?);
+            total.features.get_or_insert_default().0.push(FeatureDay {
+                feature,
+                events,
+                duration_ms,
+            });
+        }
+        Ok(total)
     }
 }
 

@@ -8,6 +8,7 @@ use hashbrown::HashTable;
 use mainstay_model::{Day, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::firsts::{Deed, Firsts};
 use super::sessions::{Joined, Session};
 use crate::pack::{Malformed, Packer, Unpacker};
 
@@ -32,6 +33,12 @@ pub(crate) struct User {
     pub(crate) known_from: Day,
     /// The earliest sign-up; [`User::NOT_SIGNED_UP`] while there was none.
     pub(crate) signed_up: Timestamp,
+    /// The day of the earliest sign-up; [`User::NEVER`] while there was none.
+    pub(crate) signed_up_on: Day,
+    /// The earliest qualifying event; [`User::NOT_SIGNED_UP`] while there was none.
+    pub(crate) first_event: Timestamp,
+    /// The first active day; [`User::NEVER`] while there was none.
+    pub(crate) first_active: Day,
     id_at: u32,
     id_len: u16,
     /// The user stands in the account's list of unsaved ones.
@@ -49,15 +56,22 @@ pub(crate) struct User {
     session: Option<Session>,
     /// A cell for each older day, and for finished sessions of today, oldest first.
     past: Vec<u8>,
+    /// Nothing where the config names nothing that can happen for the first time.
+    firsts: Option<Box<Firsts>>,
 }
 
 /// What a user did on a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) day: Day,
     /// Qualifying events.
     pub(crate) events: u32,
+    /// Those of them that a program of the customer, or a software agent, did.
+    pub(crate) api_events: u32,
+    pub(crate) agent_events: u32,
     pub(crate) key_actions: u32,
+    /// A bit for each tracked feature that was used.
+    pub(crate) features: u64,
 }
 
 /// A day of a user's past.
@@ -124,7 +138,9 @@ impl Users {
 
     /// Bytes held, for the operator.
     pub(crate) fn bytes(&self) -> usize {
-        let past: usize = self.list.iter().map(|user| user.past.capacity()).sum();
+        let past = self.list.iter().map(|user| user.past.capacity());
+        let firsts = self.list.iter().filter_map(|user| user.firsts.as_ref());
+        let past = past.sum::<usize>() + firsts.map(|firsts| firsts.bytes()).sum::<usize>();
         let list = self.list.capacity() * size_of::<User>();
         list + self.ids.capacity() + self.index.allocation_size() + past
     }
@@ -169,21 +185,58 @@ impl Users {
         let user = self.restored(no);
         (user.id_at, user.id_len) = (place.id_at, place.id_len);
         user.known_from = from.day()?;
-        user.signed_up = Timestamp(from.int()?);
+        let has = from.uint()?;
+        if has & HAS_SIGNED_UP != 0 {
+            (user.signed_up, user.signed_up_on) = (Timestamp(from.int()?), from.day()?);
+        }
+        if has & HAS_EVENTS != 0 {
+            user.first_event = Timestamp(from.int()?);
+        }
+        if has & HAS_ACTIVE_DAYS != 0 {
+            user.first_active = from.day()?;
+        }
+        if has & HAS_FIRSTS != 0 {
+            user.firsts = Some(Box::new(Firsts::unpack(&mut from)?));
+        }
         user.newest = from.day()?;
         let low = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
         let high = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
         user.bits = (u128::from(high) << 64) | u128::from(low);
         user.past = from.0.to_vec();
         user.past_written = true;
-        user.cells().try_for_each(|cell| cell.map(|_| ()))
+        let mut past = Unpacker(&user.past);
+        while !past.is_empty() {
+            PackedCell::read(&mut past)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn pack_past(&self, no: UserNo, to: &mut Packer<'_>) {
         let user = self.get(no);
         to.bytes(self.id(no));
         to.int(i64::from(user.known_from.0));
-        to.int(user.signed_up.0);
+        let bit = |has: bool, bit: u64| if has { bit } else { 0 };
+        let has = [
+            bit(user.signed_up != User::NOT_SIGNED_UP, HAS_SIGNED_UP),
+            bit(user.first_event != User::NOT_SIGNED_UP, HAS_EVENTS),
+            bit(user.first_active != User::NEVER, HAS_ACTIVE_DAYS),
+            bit(user.firsts.is_some(), HAS_FIRSTS),
+        ];
+        let has: u64 = has.iter().sum();
+        to.uint(has);
+        if has & HAS_SIGNED_UP != 0 {
+            to.int(user.signed_up.0);
+            to.int(user.signed_up_on.0.into());
+        }
+        if has & HAS_EVENTS != 0 {
+            to.int(user.first_event.0);
+        }
+        if has & HAS_ACTIVE_DAYS != 0 {
+            to.int(user.first_active.0.into());
+        }
+        if let Some(firsts) = &user.firsts {
+            firsts.pack(to);
+        }
         to.int(i64::from(user.newest.0));
         to.0.extend_from_slice(&(user.bits as u64).to_le_bytes());
         to.0.extend_from_slice(&((user.bits >> 64) as u64).to_le_bytes());
@@ -202,6 +255,12 @@ impl Users {
     }
 }
 
+/// Which of a user's dates stand in the record of its past.
+const HAS_SIGNED_UP: u64 = 1;
+const HAS_EVENTS: u64 = 2;
+const HAS_ACTIVE_DAYS: u64 = 4;
+const HAS_FIRSTS: u64 = 8;
+
 /// Doubling would leave a third of the memory of a large account unused.
 fn grow_by_a_quarter<T>(list: &mut Vec<T>) {
     if list.len() == list.capacity() {
@@ -215,7 +274,10 @@ impl User {
     const NO_COUNTS: Counts = Counts {
         day: Day(i32::MIN / 2),
         events: 0,
+        api_events: 0,
+        agent_events: 0,
         key_actions: 0,
+        features: 0,
     };
 
     fn unseen() -> User {
@@ -224,6 +286,9 @@ impl User {
             newest: User::NO_COUNTS.day,
             known_from: User::NEVER,
             signed_up: User::NOT_SIGNED_UP,
+            signed_up_on: User::NEVER,
+            first_event: User::NOT_SIGNED_UP,
+            first_active: User::NEVER,
             id_at: 0,
             id_len: 0,
             listed: false,
@@ -234,7 +299,37 @@ impl User {
             today: User::NO_COUNTS,
             session: None,
             past: Vec::new(),
+            firsts: None,
         }
+    }
+
+    /// When the user signed up, as was known at the end of a day: by a sign-up, else by its first active day,
+    /// of which the earliest event is the instant.
+    pub(crate) fn sign_up(&self, day: Day) -> Option<(Timestamp, Day)> {
+        match (self.signed_up_on <= day, self.first_active <= day) {
+            (true, _) => Some((self.signed_up, self.signed_up_on)),
+            (false, true) => Some((self.first_event, self.first_active)),
+            (false, false) => None,
+        }
+    }
+
+    /// A qualifying event happened; keeps the earliest.
+    pub(crate) fn saw_event(&mut self, at: Timestamp) {
+        if at < self.first_event {
+            self.first_event = at;
+            self.past_dirty = true;
+        }
+    }
+
+    /// Something happened that is kept the first time.
+    pub(crate) fn saw(&mut self, deed: Deed, at: Timestamp, day: Day) {
+        let firsts = self.firsts.get_or_insert_default();
+        self.past_dirty |= firsts.saw(deed, at, day);
+    }
+
+    /// What happened for the first time.
+    pub(crate) fn firsts(&self) -> Option<&Firsts> {
+        self.firsts.as_deref()
     }
 
     /// Activity of the days up to `day`, at least 60 of them: bit k for `day` - k.
@@ -257,12 +352,14 @@ impl User {
             let bit = 1u128.checked_shl(day.since(counts.day).unsigned_abs());
             bits |= bit.filter(|_| counts.events >= min_events).unwrap_or(0);
         };
-        self.window(day.minus(127), day, &mut count, &mut |_| {});
+        self.window((day.minus(127), day), User::NEVER, &mut count, &mut |_| {});
         bits
     }
 
     /// Marks a day as active. Says whether it was not before; `None` for a day whose bit is gone.
     pub(crate) fn set_active(&mut self, day: Day) -> Option<bool> {
+        self.past_dirty |= day < self.first_active;
+        self.first_active = self.first_active.min(day);
         let ahead = day.since(self.newest);
         if ahead > 0 {
             self.bits = self.bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
@@ -281,8 +378,7 @@ impl User {
             self.fold();
             self.today = Counts {
                 day: more.day,
-                events: 0,
-                key_actions: 0,
+                ..Counts::default()
             };
         }
         if more.day == self.today.day {
@@ -301,7 +397,7 @@ impl User {
     /// Moves the counts of today into the past, because a newer day begins.
     fn fold(&mut self) {
         let today = self.today;
-        if today.events == 0 && today.key_actions == 0 {
+        if today.is_empty() {
             return;
         }
         self.in_cell(today.day, |cell| cell.counts.add(today));
@@ -368,11 +464,12 @@ impl User {
         }
     }
 
-    /// Calls `each` with the counts of each day of a window, and with each session that began in it.
+    /// Calls `counts` with the counts of each day of a window, and `session` with each session that began
+    /// in it, on `sessions_from` or later.
     pub(crate) fn window(
         &self,
-        first: Day,
-        last: Day,
+        (first, last): (Day, Day),
+        sessions_from: Day,
         counts: &mut impl FnMut(Counts),
         session: &mut impl FnMut(&Session),
     ) {
@@ -380,15 +477,19 @@ impl User {
         if inside(self.today.day) {
             counts(self.today);
         }
-        if let Some(newest) = self.session.as_ref().filter(|newest| inside(newest.day)) {
+        let begun = |day: Day| inside(day) && day >= sessions_from;
+        if let Some(newest) = self.session.as_ref().filter(|newest| begun(newest.day)) {
             session(newest);
         }
         for cell in self.cells().filter_map(Result::ok) {
             if cell.counts.day < first {
                 break;
             }
-            if cell.counts.day <= last {
-                counts(cell.counts);
+            if cell.counts.day > last {
+                continue;
+            }
+            counts(cell.counts);
+            if cell.counts.day >= sessions_from {
                 cell.sessions()
                     .filter_map(Result::ok)
                     .for_each(|past| session(&past));
@@ -435,9 +536,8 @@ impl User {
 
     pub(crate) fn pack_now(&self, to: &mut Packer<'_>) {
         to.int(i64::from(self.today.day.0));
-        to.uint(u64::from(self.today.events));
-        to.uint(u64::from(self.today.key_actions));
         to.uint(u64::from(self.active_days(self.today.day, 1) & 1 == 1));
+        self.today.pack(0, to);
         if let Some(session) = &self.session {
             to.int(i64::from(session.day.since(self.today.day)));
             session.pack(to);
@@ -447,14 +547,9 @@ impl User {
     pub(crate) fn unpack_now(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut from = Unpacker(bytes);
         let day = from.day()?;
-        let (events, key_actions) = (from.u32()?, from.u32()?);
-        self.today = Counts {
-            day,
-            events,
-            key_actions,
-        };
         // The bit is set once the record of the past, which may come later, is there too.
         self.now_dirty = from.uint()? == 1;
+        (self.today, _) = Counts::unpack(day, &mut from)?;
         if !from.is_empty() {
             let day = day.plus(i32::try_from(from.int()?).map_err(|_| Malformed)?);
             self.session = Some(Session::unpack(day, &mut from)?);
@@ -480,7 +575,7 @@ impl User {
             }
             let (before, newest) = rest.split_at(rest.len().saturating_sub(newest_len(rest)));
             rest = before;
-            Some(PackedCell::read(&mut Unpacker(newest)))
+            Some(PackedCell::begin(&mut Unpacker(newest)))
         })
     }
 
@@ -510,7 +605,51 @@ impl User {
 impl Counts {
     fn add(&mut self, more: Counts) {
         self.events = self.events.saturating_add(more.events);
+        self.api_events = self.api_events.saturating_add(more.api_events);
+        self.agent_events = self.agent_events.saturating_add(more.agent_events);
         self.key_actions = self.key_actions.saturating_add(more.key_actions);
+        self.features |= more.features;
+    }
+
+    /// Qualifying events that a person did.
+    pub(crate) fn human_events(&self) -> u32 {
+        self.events
+            .saturating_sub(self.api_events)
+            .saturating_sub(self.agent_events)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.events == 0 && self.key_actions == 0 && self.features == 0
+    }
+
+    /// Writes the counts and a small number beside them; what most companies never have costs one bit.
+    fn pack(&self, beside: u64, to: &mut Packer<'_>) {
+        to.uint(self.events.into());
+        to.uint(self.key_actions.into());
+        let more = self.api_events != 0 || self.agent_events != 0 || self.features != 0;
+        to.uint(beside << 1 | u64::from(more));
+        if more {
+            to.uint(self.api_events.into());
+            to.uint(self.agent_events.into());
+            to.uint(self.features);
+        }
+    }
+
+    fn unpack(day: Day, from: &mut Unpacker<'_>) -> Result<(Counts, u64), Malformed> {
+        let (events, key_actions) = (from.u32()?, from.u32()?);
+        let beside = from.uint()?;
+        let mut counts = Counts {
+            day,
+            events,
+            key_actions,
+            ..Counts::default()
+        };
+        if beside & 1 == 1 {
+            counts.api_events = from.u32()?;
+            counts.agent_events = from.u32()?;
+            counts.features = from.uint()?;
+        }
+        Ok((counts, beside >> 1))
     }
 }
 
@@ -527,8 +666,7 @@ impl Cell {
     fn new(day: Day) -> Cell {
         let counts = Counts {
             day,
-            events: 0,
-            key_actions: 0,
+            ..Counts::default()
         };
         Cell {
             counts,
@@ -537,7 +675,7 @@ impl Cell {
     }
 
     fn is_empty(&self) -> bool {
-        self.counts.events == 0 && self.counts.key_actions == 0 && self.sessions.is_empty()
+        self.counts.is_empty() && self.sessions.is_empty()
     }
 
     /// A cell ends with its own length, so that the newest one is found from the end.
@@ -545,9 +683,7 @@ impl Cell {
         let start = past.len();
         let mut to = Packer(past);
         to.int(i64::from(self.counts.day.0));
-        to.uint(u64::from(self.counts.events));
-        to.uint(u64::from(self.counts.key_actions));
-        to.uint(self.sessions.len() as u64);
+        self.counts.pack(self.sessions.len() as u64, &mut to);
         self.sessions
             .iter()
             .for_each(|session| session.pack(&mut to));
@@ -573,25 +709,24 @@ struct PackedCell<'a> {
 
 impl<'a> PackedCell<'a> {
     fn read(from: &mut Unpacker<'a>) -> Result<PackedCell<'a>, Malformed> {
-        let day = from.day()?;
-        let (events, key_actions) = (from.u32()?, from.u32()?);
-        let sessions = from.uint()?;
-        let packed = *from;
-        let counts = Counts {
-            day,
-            events,
-            key_actions,
-        };
-        let cell = PackedCell {
-            counts,
-            sessions,
-            packed,
-        };
-        for _ in 0..sessions {
-            Session::unpack(day, from)?;
+        let cell = PackedCell::begin(from)?;
+        for _ in 0..cell.sessions {
+            Session::unpack(cell.counts.day, from)?;
         }
         from.take(2)?;
         Ok(cell)
+    }
+
+    /// Reads the counts and leaves the sessions for who asks for them: most questions do not.
+    fn begin(from: &mut Unpacker<'a>) -> Result<PackedCell<'a>, Malformed> {
+        let day = from.day()?;
+        let (counts, sessions) = Counts::unpack(day, from)?;
+        let packed = *from;
+        Ok(PackedCell {
+            counts,
+            sessions,
+            packed,
+        })
     }
 
     fn sessions(&self) -> impl Iterator<Item = Result<Session, Malformed>> + use<'a> {
@@ -618,7 +753,10 @@ mod tests {
         Counts {
             day: Day(day),
             events,
+            api_events: events / 3,
+            agent_events: events / 4,
             key_actions: events / 2,
+            features: u64::from(events) & 1,
         }
     }
 
@@ -650,7 +788,7 @@ mod tests {
             let mut seen = BTreeMap::new();
             let (first, last) = (Day(0), Day(30_000));
             let mut add = |counts: Counts| *seen.entry(counts.day.0).or_default() += counts.events;
-            user.window(first, last, &mut add, &mut |_| {});
+            user.window((first, last), User::NEVER, &mut add, &mut |_| {});
             prop_assert_eq!(&seen, &expected);
             let bits = user.active_days(Day(19_120), 1);
             let active: BTreeSet<i32> =

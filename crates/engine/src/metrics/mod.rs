@@ -6,8 +6,9 @@
 
 mod usage;
 
-use mainstay_model::{Day, Info, Parts, Value};
+use mainstay_model::{Column, Day, Info, Parts, Value};
 
+use crate::settings::Settings;
 use crate::view::View;
 
 /// One metric: what it is, how it is read from an account, how it is told from parts.
@@ -15,16 +16,27 @@ pub struct Metric {
     /// What everybody may know of it.
     pub info: Info,
     /// The parts that an account gives.
-    pub read: fn(&View<'_>) -> Parts,
+    pub read: Read,
     /// The value that parts tell: of one account, or of many added up.
     pub tell: fn(&Parts, Asked) -> Value,
 }
 
-/// For when a value is told.
+/// How the parts of a metric are read.
+#[derive(Clone, Copy)]
+pub enum Read {
+    /// From an account.
+    Account(fn(&View<'_>) -> Parts),
+    /// From an account, for each tracked feature, by its place in the order of their names.
+    Feature(fn(&View<'_>, usize) -> Parts),
+}
+
+/// For when and whom a value is told.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
     /// The day, today for live values.
     pub day: Day,
+    /// For a group of accounts, not for one.
+    pub group: bool,
 }
 
 /// Every metric, in the order in which people are shown them.
@@ -37,7 +49,19 @@ pub static CATALOGUE: &[&Metric] = &[
     &usage::stickiness::STICKINESS_MEAN,
     &usage::active_days_histogram::ACTIVE_DAYS_HISTOGRAM,
     &usage::engaged_users::ENGAGED_USERS_7D,
+    &usage::seats::SEATS,
+    &usage::seats::ADOPTION_RATE,
+    &usage::seats::INACTIVE_SEATS,
     &usage::known_users::KNOWN_USERS,
+    &usage::dormant_users::DORMANT_USERS,
+    &usage::user_movement::NEW_USERS_7D,
+    &usage::user_movement::NEW_USERS_30D,
+    &usage::user_movement::RETURNING_USERS_7D,
+    &usage::user_movement::RETURNING_USERS_30D,
+    &usage::user_movement::RESURRECTED_USERS_7D,
+    &usage::user_movement::RESURRECTED_USERS_30D,
+    &usage::user_movement::LAPSED_USERS_7D,
+    &usage::user_movement::LAPSED_USERS_30D,
     &usage::sessions::SESSIONS_1D,
     &usage::sessions::SESSIONS_7D,
     &usage::sessions::SESSIONS_30D,
@@ -55,12 +79,54 @@ pub static CATALOGUE: &[&Metric] = &[
     &usage::events::EVENTS_7D,
     &usage::events::EVENTS_30D,
     &usage::usage_trend::USAGE_TREND,
+    &usage::actors::EVENTS_HUMAN_7D,
+    &usage::actors::EVENTS_API_7D,
+    &usage::actors::EVENTS_AGENT_7D,
+    &usage::actors::USERS_HUMAN_7D,
+    &usage::actors::USERS_API_7D,
+    &usage::actors::USERS_AGENT_7D,
     &usage::wau_trend::WAU_BASE,
     &usage::wau_trend::WAU_TREND,
+    &usage::feature_use::FEATURE_USERS_1D,
+    &usage::feature_use::FEATURE_USERS_7D,
+    &usage::feature_use::FEATURE_USERS_30D,
+    &usage::feature_use::FEATURE_EVENTS_1D,
+    &usage::feature_use::FEATURE_EVENTS_7D,
+    &usage::feature_use::FEATURE_EVENTS_30D,
+    &usage::feature_share::FEATURE_SHARE,
+    &usage::feature_share::FEATURE_TIME_SHARE,
+    &usage::feature_trend::FEATURE_TREND,
+    &usage::feature_adoption::FEATURE_ADOPTED_USERS,
+    &usage::feature_adoption::FEATURE_TIME_TO_ADOPT,
+    &usage::feature_adoption::FEATURE_ABANDONED,
+    &usage::depth::DEPTH,
+    &usage::breadth::BREADTH,
+    &usage::breadth::BREADTH_RATIO,
+    &usage::retention::RETENTION_D1,
+    &usage::retention::RETENTION_D7,
+    &usage::retention::RETENTION_D30,
+    &usage::retention::RETENTION_W1,
+    &usage::retention::RETENTION_D1_UNBOUNDED,
+    &usage::retention::RETENTION_D7_UNBOUNDED,
+    &usage::retention::RETENTION_D30_UNBOUNDED,
+    &usage::activation::ACTIVATION_RATE,
+    &usage::activation::ACTIVATED,
+    &usage::time_to_value::TIME_TO_VALUE,
+    &usage::time_to_value::TIME_TO_FIRST_VALUE,
+    &usage::time_to_value::TIME_TO_ONBOARDED,
+    &usage::onboarding::ONBOARDING_PROGRESS,
+    &usage::onboarding::ONBOARDING_DONE_24H,
+    &usage::onboarding::ONBOARDING_DAYS_SINCE_STEP,
+    &usage::days_to_launch::DAYS_TO_LAUNCH,
+    &usage::growth::MAU_GROWTH_30D,
+    &usage::growth::DEPTH_GROWTH_30D,
+    &usage::growth::SEATS_GROWTH_30D,
     &usage::last_seen::LAST_SEEN,
     &usage::last_seen::DAYS_SINCE_LAST_SEEN,
     &usage::active_days::ACTIVE_DAYS_30D,
     &usage::account_age::ACCOUNT_AGE_DAYS,
+    &usage::champion::CHAMPION_SHARE,
+    &usage::champion::CHAMPION_DAYS_AWAY,
 ];
 
 /// What everybody may know of every metric, in the order of the catalogue.
@@ -69,12 +135,60 @@ pub fn infos() -> Vec<&'static Info> {
     CATALOGUE.iter().map(|metric| &metric.info).collect()
 }
 
-/// The value of every metric, in the order of the catalogue.
-pub(crate) fn tell_all(view: &View<'_>) -> Vec<Value> {
-    let asked = Asked { day: view.day };
-    CATALOGUE
+/// What everybody may know of the metrics of an account, in the order in which its values come; those of tracked
+/// features come after them.
+#[must_use]
+pub fn account_infos() -> Vec<&'static Info> {
+    readings(0).map(|(metric, _)| &metric.info).collect()
+}
+
+/// The values that records of accounts carry: every metric of accounts in the order of the catalogue, then for
+/// each tracked feature, by name, those that there is one of for each.
+#[must_use]
+pub fn account_columns(settings: &Settings) -> Vec<Column> {
+    let features: Vec<&String> = settings.features.keys().collect();
+    let column = |(metric, feature): (&'static Metric, Option<usize>)| Column {
+        info: &metric.info,
+        feature: feature.map(|place| features[place].as_str().into()),
+    };
+    readings(features.len()).map(column).collect()
+}
+
+/// Every metric, and those of features once for each feature.
+pub(crate) fn readings(features: usize) -> impl Iterator<Item = (&'static Metric, Option<usize>)> {
+    let single = |metric: &&&'static Metric| matches!(metric.read, Read::Account(_));
+    let of_features = |metric: &&&'static Metric| matches!(metric.read, Read::Feature(_));
+    let singles = CATALOGUE
         .iter()
-        .map(|metric| (metric.tell)(&(metric.read)(view), asked))
+        .filter(single)
+        .map(|metric| (*metric, None));
+    let of_each = (0..features).flat_map(move |feature| {
+        let metrics = CATALOGUE.iter().filter(of_features);
+        metrics.map(move |metric| (*metric, Some(feature)))
+    });
+    singles.chain(of_each)
+}
+
+impl Metric {
+    pub(crate) fn read(&self, view: &View<'_>, feature: Option<usize>) -> Parts {
+        match (self.read, feature) {
+            (Read::Account(read), None) => read(view),
+            (Read::Feature(read), Some(feature)) => read(view, feature),
+            (Read::Account(_), Some(_)) | (Read::Feature(_), None) => {
+                unreachable!("a metric is read of a feature if there is one for each")
+            }
+        }
+    }
+}
+
+/// The values of an account, in the order of its columns.
+pub(crate) fn tell_all(view: &View<'_>) -> Vec<Value> {
+    let asked = Asked {
+        day: view.day,
+        group: false,
+    };
+    readings(view.terms.features().len())
+        .map(|(metric, feature)| (metric.tell)(&metric.read(view, feature), asked))
         .collect()
 }
 
@@ -160,12 +274,37 @@ mod tell {
         spread::percentile(durations, per_cent).map_or(Value::Undefined, Value::Seconds)
     }
 
-    fn quotient(part: i128, whole: i128) -> Value {
-        match whole {
-            0 => Value::Undefined,
-            // Both are far below 2^53, so that one correctly rounded division is all the rounding there is.
-            _ => Value::Ratio(part as f64 / whole as f64),
+    /// The change from one value to another, as a ratio.
+    pub(super) fn change(parts: &Parts, _: Asked) -> Value {
+        match parts {
+            Parts::Sums([now, before, ..]) => quotient(now - before, *before),
+            Parts::Nothing | Parts::Table(_) | Parts::Spread(_) | Parts::Newest(_) => {
+                Value::Undefined
+            }
         }
+    }
+
+    /// Below this every integer is a float.
+    const EXACT: i128 = 1 << 53;
+
+    fn quotient(part: i128, whole: i128) -> Value {
+        if whole == 0 {
+            return Value::Undefined;
+        }
+        // In lowest terms both are exact as floats, so that one correctly rounded division is all the rounding
+        // there is.
+        let by = match part.abs() < EXACT && whole.abs() < EXACT {
+            true => 1,
+            false => greatest_common_divisor(part.unsigned_abs(), whole.unsigned_abs()),
+        };
+        Value::Ratio((part / by) as f64 / (whole / by) as f64)
+    }
+
+    fn greatest_common_divisor(mut a: u128, mut b: u128) -> i128 {
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        i128::try_from(a).unwrap_or(1)
     }
 }
 

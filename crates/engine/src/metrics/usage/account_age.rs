@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static ACCOUNT_AGE_DAYS: Metric = Metric {
@@ -13,7 +13,7 @@ pub(in crate::metrics) static ACCOUNT_AGE_DAYS: Metric = Metric {
         help: "Days since the account was created, else since its first event.",
         headline: false,
     },
-    read,
+    read: Read::Account(read),
     tell: tell::count,
 };
 

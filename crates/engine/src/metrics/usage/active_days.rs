@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static ACTIVE_DAYS_30D: Metric = Metric {
     info: Info {
@@ -12,7 +12,7 @@ pub(in crate::metrics) static ACTIVE_DAYS_30D: Metric = Metric {
         help: "Days of the last 30 with an active user.",
         headline: false,
     },
-    read: |view| Parts::count(view.sum(30, |row| u64::from(row.active_users > 0))),
+    read: Read::Account(|view| Parts::count(view.sum(30, |row| u64::from(row.active_users > 0)))),
     tell: tell::count,
 };
 

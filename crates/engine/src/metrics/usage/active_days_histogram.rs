@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Sorted, Unit, Value};
 
-use crate::metrics::{Asked, Metric};
+use crate::metrics::{Asked, Metric, Read};
 use crate::view::View;
 
 pub(in crate::metrics) static ACTIVE_DAYS_HISTOGRAM: Metric = Metric {
@@ -15,7 +15,7 @@ pub(in crate::metrics) static ACTIVE_DAYS_HISTOGRAM: Metric = Metric {
         help: "How many users were active on exactly k of the last 30 days, the first number for k = 1.",
         headline: false,
     },
-    read,
+    read: Read::Account(read),
     tell: tell_list,
 };
 

@@ -5,7 +5,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static DAU: Metric = Metric {
     info: Info {
@@ -15,7 +15,7 @@ pub(in crate::metrics) static DAU: Metric = Metric {
         help: "Users active on this day.",
         headline: true,
     },
-    read: |view| Parts::count(view.sum(1, |row| u64::from(row.active_users))),
+    read: Read::Account(|view| Parts::count(view.sum(1, |row| u64::from(row.active_users)))),
     tell: tell::count,
 };
 
@@ -27,7 +27,7 @@ pub(in crate::metrics) static WAU: Metric = Metric {
         help: "Users active in the last 7 days.",
         headline: true,
     },
-    read: |view| Parts::count(view.scan().wau[0]),
+    read: Read::Account(|view| Parts::count(view.scan().wau[0])),
     tell: tell::count,
 };
 
@@ -39,7 +39,7 @@ pub(in crate::metrics) static MAU: Metric = Metric {
         help: "Users active in the last 30 days.",
         headline: true,
     },
-    read: |view| Parts::count(view.scan().mau),
+    read: Read::Account(|view| Parts::count(view.scan().mau)),
     tell: tell::count,
 };
 

@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static ENGAGED_USERS_7D: Metric = Metric {
@@ -15,7 +15,7 @@ pub(in crate::metrics) static ENGAGED_USERS_7D: Metric = Metric {
         help: "Users with at least engaged.k key actions in the last 7 days.",
         headline: true,
     },
-    read,
+    read: Read::Account(read),
     tell: tell::count,
 };
 

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static EVENTS_1D: Metric = Metric {
     info: Info {
@@ -12,7 +12,7 @@ pub(in crate::metrics) static EVENTS_1D: Metric = Metric {
         help: "Qualifying events of this day.",
         headline: false,
     },
-    read: |view| Parts::count(view.sum(1, |row| row.events)),
+    read: Read::Account(|view| Parts::count(view.sum(1, |row| row.events))),
     tell: tell::count,
 };
 
@@ -24,7 +24,7 @@ pub(in crate::metrics) static EVENTS_7D: Metric = Metric {
         help: "Qualifying events of the last 7 days.",
         headline: false,
     },
-    read: |view| Parts::count(view.sum(7, |row| row.events)),
+    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.events))),
     tell: tell::count,
 };
 
@@ -36,7 +36,7 @@ pub(in crate::metrics) static EVENTS_30D: Metric = Metric {
         help: "Qualifying events of the last 30 days.",
         headline: false,
     },
-    read: |view| Parts::count(view.sum(30, |row| row.events)),
+    read: Read::Account(|view| Parts::count(view.sum(30, |row| row.events))),
     tell: tell::count,
 };
 

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static KEY_ACTIONS_PER_SESSION: Metric = Metric {
@@ -13,7 +13,7 @@ pub(in crate::metrics) static KEY_ACTIONS_PER_SESSION: Metric = Metric {
         help: "Key actions of 7 days over sessions of 7 days.",
         headline: false,
     },
-    read,
+    read: Read::Account(read),
     tell: tell::ratio,
 };
 

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static KNOWN_USERS: Metric = Metric {
     info: Info {
@@ -12,7 +12,7 @@ pub(in crate::metrics) static KNOWN_USERS: Metric = Metric {
         help: "Users who signed up or were seen in a product event, and were not removed.",
         headline: false,
     },
-    read: |view| Parts::count(view.scan().known),
+    read: Read::Account(|view| Parts::count(view.scan().known)),
     tell: tell::count,
 };
 

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Day, Info, Levels, Parts, Unit, Value};
 
-use crate::metrics::{Asked, Metric};
+use crate::metrics::{Asked, Metric, Read};
 use crate::view::View;
 
 pub(in crate::metrics) static LAST_SEEN: Metric = Metric {
@@ -13,7 +13,7 @@ pub(in crate::metrics) static LAST_SEEN: Metric = Metric {
         help: "The newest day with an active user.",
         headline: true,
     },
-    read: newest,
+    read: Read::Account(newest),
     tell: tell_day,
 };
 
@@ -25,7 +25,7 @@ pub(in crate::metrics) static DAYS_SINCE_LAST_SEEN: Metric = Metric {
         help: "Days since the newest day with an active user.",
         headline: false,
     },
-    read: newest,
+    read: Read::Account(newest),
     tell: tell_days,
 };
 

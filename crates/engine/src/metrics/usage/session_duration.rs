@@ -6,7 +6,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static SESSION_DURATION_P50: Metric = Metric {
@@ -17,7 +17,7 @@ pub(in crate::metrics) static SESSION_DURATION_P50: Metric = Metric {
         help: "Median duration of the sessions of 7 days, to 3 significant digits.",
         headline: true,
     },
-    read: durations,
+    read: Read::Account(durations),
     tell: |parts, _| tell::percentile(parts, 50),
 };
 
@@ -29,7 +29,7 @@ pub(in crate::metrics) static SESSION_DURATION_P90: Metric = Metric {
         help: "90th percentile of the durations of the sessions of 7 days, to 3 significant digits.",
         headline: false,
     },
-    read: durations,
+    read: Read::Account(durations),
     tell: |parts, _| tell::percentile(parts, 90),
 };
 
@@ -41,7 +41,7 @@ pub(in crate::metrics) static SESSION_DURATION_MEAN: Metric = Metric {
         help: "Mean duration of the sessions of 7 days.",
         headline: false,
     },
-    read: sum_and_number,
+    read: Read::Account(sum_and_number),
     tell: tell::mean_seconds,
 };
 

@@ -5,7 +5,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static SESSIONS_1D: Metric = Metric {
     info: Info {
@@ -15,7 +15,7 @@ pub(in crate::metrics) static SESSIONS_1D: Metric = Metric {
         help: "Sessions that began on this day.",
         headline: false,
     },
-    read: |view| Parts::count(view.sum(1, |row| row.sessions)),
+    read: Read::Account(|view| Parts::count(view.sum(1, |row| row.sessions))),
     tell: tell::count,
 };
 
@@ -27,7 +27,7 @@ pub(in crate::metrics) static SESSIONS_7D: Metric = Metric {
         help: "Sessions that began in the last 7 days.",
         headline: true,
     },
-    read: |view| Parts::count(view.sum(7, |row| row.sessions)),
+    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.sessions))),
     tell: tell::count,
 };
 
@@ -39,7 +39,7 @@ pub(in crate::metrics) static SESSIONS_30D: Metric = Metric {
         help: "Sessions that began in the last 30 days.",
         headline: false,
     },
-    read: |view| Parts::count(view.sum(30, |row| row.sessions)),
+    read: Read::Account(|view| Parts::count(view.sum(30, |row| row.sessions))),
     tell: tell::count,
 };
 

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static SESSIONS_PER_USER_MEDIAN: Metric = Metric {
     info: Info {
@@ -12,7 +12,7 @@ pub(in crate::metrics) static SESSIONS_PER_USER_MEDIAN: Metric = Metric {
         help: "Median number of sessions in 7 days, over users with one.",
         headline: false,
     },
-    read: |view| Parts::Table(view.scan().sessions.clone()),
+    read: Read::Account(|view| Parts::Table(view.scan().sessions.clone())),
     tell: tell::median,
 };
 
@@ -24,12 +24,12 @@ pub(in crate::metrics) static SESSIONS_PER_USER_MEAN: Metric = Metric {
         help: "Mean number of sessions in 7 days, over users with one.",
         headline: false,
     },
-    read: |view| {
+    read: Read::Account(|view| {
         Parts::ratio(
             view.sum(7, |row| row.sessions),
             view.scan().sessions.total(),
         )
-    },
+    }),
     tell: tell::ratio,
 };
 

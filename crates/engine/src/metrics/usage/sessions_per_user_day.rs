@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static SESSIONS_PER_USER_DAY: Metric = Metric {
     info: Info {
@@ -12,12 +12,12 @@ pub(in crate::metrics) static SESSIONS_PER_USER_DAY: Metric = Metric {
         help: "Sessions of 7 days over the sum of the daily active users of those days.",
         headline: false,
     },
-    read: |view| {
+    read: Read::Account(|view| {
         Parts::ratio(
             view.sum(7, |row| row.sessions),
             view.sum(7, |row| u64::from(row.active_users)),
         )
-    },
+    }),
     tell: tell::ratio,
 };
 

@@ -5,7 +5,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static STICKINESS: Metric = Metric {
     info: Info {
@@ -15,12 +15,12 @@ pub(in crate::metrics) static STICKINESS: Metric = Metric {
         help: "Of those active in 30 days, the share active on this day.",
         headline: true,
     },
-    read: |view| {
+    read: Read::Account(|view| {
         Parts::ratio(
             view.sum(1, |row| u64::from(row.active_users)),
             view.scan().mau,
         )
-    },
+    }),
     tell: tell::ratio,
 };
 
@@ -32,7 +32,7 @@ pub(in crate::metrics) static STICKINESS_WAU: Metric = Metric {
         help: "Of those active in 30 days, the share active in the last 7.",
         headline: false,
     },
-    read: |view| Parts::ratio(view.scan().wau[0], view.scan().mau),
+    read: Read::Account(|view| Parts::ratio(view.scan().wau[0], view.scan().mau)),
     tell: tell::ratio,
 };
 
@@ -44,12 +44,12 @@ pub(in crate::metrics) static STICKINESS_MEAN: Metric = Metric {
         help: "Mean of the daily active users of 30 days over those active in 30 days.",
         headline: false,
     },
-    read: |view| {
+    read: Read::Account(|view| {
         Parts::ratio(
             view.sum(30, |row| u64::from(row.active_users)),
             30 * view.scan().mau,
         )
-    },
+    }),
     tell: tell::ratio,
 };
 

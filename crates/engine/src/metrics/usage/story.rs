@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use mainstay_model::{AccountFields, Actor, Body, Event, Field, Id};
+use mainstay_model::{AccountFields, Actor, Body, Event, Field, Id, Parts};
 use mainstay_model::{Timestamp, UserFields, Value, Zone};
 
 use crate::engine::{Engine, Outputs};
-use crate::metrics::CATALOGUE;
+use crate::metrics::{Asked, CATALOGUE, account_columns};
 use crate::settings::Settings;
 
 pub(super) const MINUTE: i64 = 60_000;
@@ -24,6 +24,40 @@ pub(super) fn day(days: i32, hour: i64) -> Timestamp {
 pub(super) struct Story {
     pub(super) settings: Settings,
     events: Vec<(Option<String>, Timestamp, Body<'static>)>,
+}
+
+/// What happened to several accounts of a company.
+#[derive(Default)]
+pub(super) struct Fleet {
+    pub(super) settings: Settings,
+    accounts: Vec<(String, Story)>,
+}
+
+impl Fleet {
+    /// One more account, whose story is to be told.
+    pub(super) fn account(&mut self, id: &str) -> &mut Story {
+        self.accounts.push((id.to_owned(), Story::default()));
+        &mut self.accounts.last_mut().unwrap().1
+    }
+
+    /// The value of a metric for all accounts together.
+    pub(super) fn tells(&self, metric: &str, days: i32) -> String {
+        let metric = CATALOGUE.iter().find(|known| known.info.id == metric);
+        let metric = metric.unwrap();
+        let day_shown = Zone::UTC.day_of(day(days, 0));
+        let mut all = Parts::Nothing;
+        for (_, story) in &self.accounts {
+            let engine = story.engine(&self.settings, days, &mut Last::of(day_shown));
+            if let Some(parts) = engine.parts_of("acme", metric, day_shown) {
+                all.add(&parts);
+            }
+        }
+        let asked = Asked {
+            day: day_shown,
+            group: true,
+        };
+        written(&(metric.tell)(&all, asked))
+    }
 }
 
 impl Story {
@@ -74,13 +108,71 @@ impl Story {
         self.then(None, at, Body::AccountCreated(fields))
     }
 
-    /// The final value of a metric on a day of the story, as a person would write it.
-    pub(super) fn tells(&self, metric: &str, days: i32) -> String {
-        let mut engine = Engine::new(self.settings.clone(), &["story".to_owned()]);
-        let mut last = Last {
-            day: Zone::UTC.day_of(day(days, 0)),
-            values: None,
+    pub(super) fn did_as(&mut self, user: &str, actor: Actor, at: Timestamp) -> &mut Story {
+        let name = "looked".into();
+        self.then(
+            Some(user),
+            at,
+            Body::Product {
+                name,
+                duration_ms: 0,
+                actor,
+            },
+        )
+    }
+
+    pub(super) fn did_for(
+        &mut self,
+        user: &str,
+        name: &'static str,
+        at: Timestamp,
+        duration_ms: i64,
+    ) -> &mut Story {
+        self.then(Some(user), at, product(name, duration_ms))
+    }
+
+    pub(super) fn has_seats(&mut self, seats: u32, at: Timestamp) -> &mut Story {
+        let fields = AccountFields {
+            seats: Field::Set(seats),
+            ..AccountFields::default()
         };
+        self.then(None, at, Body::AccountUpdated(fields))
+    }
+
+    pub(super) fn tracks(&mut self, feature: &str, names: &[&str]) -> &mut Story {
+        let names = names.iter().map(|name| (*name).to_owned());
+        let features = &mut self.settings.features;
+        features.insert(feature.to_owned(), names.collect());
+        self
+    }
+
+    pub(super) fn activates(&mut self, names: &[&str]) -> &mut Story {
+        let names = names.iter().map(|name| (*name).to_owned());
+        self.settings.activation_events = names.collect();
+        self
+    }
+
+    pub(super) fn steps(&mut self, names: &[&str]) -> &mut Story {
+        let names = names.iter().map(|name| (*name).to_owned());
+        self.settings.onboarding_steps = names.collect();
+        self
+    }
+
+    /// The final value of a metric on a day of the story, as a person would write it. A metric of a feature
+    /// goes by its name in rules.
+    pub(super) fn tells(&self, metric: &str, days: i32) -> String {
+        let mut last = Last::of(Zone::UTC.day_of(day(days, 0)));
+        self.engine(&self.settings, days, &mut last);
+        let columns = account_columns(&self.settings);
+        let place = columns.iter().position(|column| column.name() == metric);
+        place.map_or("absent".into(), |place| {
+            written(&last.values.unwrap()[place])
+        })
+    }
+
+    /// The engine after the story, with all days closed up to one of them.
+    fn engine(&self, settings: &Settings, days: i32, last: &mut Last) -> Engine {
+        let mut engine = Engine::new(settings.clone(), &["story".to_owned()]);
         for (number, (user, at, body)) in self.events.iter().enumerate() {
             let id = |text: String| Id::new(Cow::Owned(text)).unwrap();
             let event = Event {
@@ -93,14 +185,10 @@ impl Story {
                 digest: 0,
                 body: body.clone(),
             };
-            engine.apply(0, *at, &event, &mut last);
+            engine.apply(0, *at, &event, last);
         }
-        engine.run_on(day(days, 0), &mut last);
-        let place = CATALOGUE
-            .iter()
-            .position(|known| known.info.id == metric)
-            .unwrap();
-        written(&last.values.unwrap()[place])
+        engine.run_on(day(days, 0), last);
+        engine
     }
 }
 
@@ -120,6 +208,12 @@ fn written(value: &Value) -> String {
         Value::Seconds(ms) => format!("{}s", *ms as f64 / 1000.0),
         Value::List(list) => format!("{list:?}"),
         Value::Day(day) => day.to_string(),
+    }
+}
+
+impl Last {
+    fn of(day: mainstay_model::Day) -> Last {
+        Last { day, values: None }
     }
 }
 

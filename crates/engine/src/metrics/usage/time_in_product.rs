@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 
 pub(in crate::metrics) static TIME_IN_PRODUCT_1D: Metric = Metric {
     info: Info {
@@ -12,7 +12,7 @@ pub(in crate::metrics) static TIME_IN_PRODUCT_1D: Metric = Metric {
         help: "Duration of all sessions that began on this day.",
         headline: false,
     },
-    read: |view| Parts::count(view.session_ms(1)),
+    read: Read::Account(|view| Parts::count(view.session_ms(1))),
     tell: tell::seconds,
 };
 
@@ -24,7 +24,7 @@ pub(in crate::metrics) static TIME_IN_PRODUCT_7D: Metric = Metric {
         help: "Duration of all sessions that began in the last 7 days.",
         headline: false,
     },
-    read: |view| Parts::count(view.session_ms(7)),
+    read: Read::Account(|view| Parts::count(view.session_ms(7))),
     tell: tell::seconds,
 };
 
@@ -36,7 +36,7 @@ pub(in crate::metrics) static TIME_IN_PRODUCT_30D: Metric = Metric {
         help: "Duration of all sessions that began in the last 30 days.",
         headline: false,
     },
-    read: |view| Parts::count(view.session_ms(30)),
+    read: Read::Account(|view| Parts::count(view.session_ms(30))),
     tell: tell::seconds,
 };
 

@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, tell};
+use crate::metrics::{Metric, Read, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static WAU_BASE: Metric = Metric {
@@ -15,7 +15,7 @@ pub(in crate::metrics) static WAU_BASE: Metric = Metric {
         help: "Mean of the weekly active users 7, 14, 21 and 28 days ago.",
         headline: false,
     },
-    read: base,
+    read: Read::Account(base),
     tell: tell::ratio,
 };
 
@@ -27,7 +27,7 @@ pub(in crate::metrics) static WAU_TREND: Metric = Metric {
         help: "Weekly active users over wau_base, less 1; -0.4 is 40 % fewer.",
         headline: true,
     },
-    read: trend,
+    read: Read::Account(trend),
     tell: tell::trend,
 };
 
