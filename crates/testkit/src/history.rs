@@ -322,10 +322,14 @@ impl History {
         (newest >= self.now.minus_ms(34 * DAY_MS) && newest <= self.now).then_some(newest)
     }
 
+    /// An earlier event to speak of again. It may have been refused at first, and then counts now, so it has
+    /// to be one that still may come.
     fn earlier(&self, step: Step) -> Option<Told> {
         let back = 1 + usize::from(step.user) % 8;
         let place = self.told.len().checked_sub(back)?;
-        Some(self.told[place].clone())
+        let oldest = self.now.minus_ms(34 * DAY_MS);
+        let told = self.told[place].clone();
+        (self.limits.beyond_horizon || told.time >= oldest).then_some(told)
     }
 
     /// An earlier event once more, received now; of another source it is another event.

@@ -118,7 +118,7 @@ impl Cohort<'_> {
         let rate = fraction(rate.filter(|_| is_configured));
         values.insert("activation_rate".to_owned(), self.so_far(rate, last));
         let times = users.filter_map(|user| user.time_to_value(last));
-        let time = percentile(&times.collect::<Vec<_>>(), 0.5);
+        let time = percentile(&times.collect::<Vec<_>>(), 5);
         values.insert("time_to_value".to_owned(), self.so_far(time, last));
         values
     }

@@ -219,11 +219,11 @@ impl<'a> Facts<'a> {
         let sessions = durations.len() as i128;
         parts.both(
             "session_duration_p50",
-            Part::Percentile(0.5, durations.clone()),
+            Part::Percentile(5, durations.clone()),
         );
         parts.both(
             "session_duration_p90",
-            Part::Percentile(0.9, durations.clone()),
+            Part::Percentile(9, durations.clone()),
         );
         parts.both("session_duration_mean", Part::Mean(durations));
 
@@ -333,7 +333,7 @@ impl<'a> Facts<'a> {
                 .filter_map(|name| user.user.first_of(name, day));
             Some(since(signed_up, firsts.min()?.0))
         });
-        let times = Part::Percentile(0.5, times.collect());
+        let times = Part::Percentile(5, times.collect());
         parts.both(id("time_to_adopt"), times);
     }
 
@@ -387,10 +387,10 @@ impl<'a> Facts<'a> {
         parts.account("activated", activated.known(is_configured));
 
         let times = self.users.iter().filter_map(|user| user.time_to_value(day));
-        parts.both("time_to_value", Part::Percentile(0.5, times.collect()));
+        parts.both("time_to_value", Part::Percentile(5, times.collect()));
         let time = first.and_then(|first| self.since_creation(first, day));
         let times = time.into_iter().collect();
-        parts.both("time_to_first_value", Part::Percentile(0.5, times));
+        parts.both("time_to_first_value", Part::Percentile(5, times));
     }
 
     fn onboarding(&self, day: Day, parts: &mut DayParts) {
@@ -427,7 +427,7 @@ impl<'a> Facts<'a> {
 
         let time = done.and_then(|(at, _)| self.since_creation(at, day));
         let times = time.into_iter().collect();
-        parts.both("time_to_onboarded", Part::Percentile(0.5, times));
+        parts.both("time_to_onboarded", Part::Percentile(5, times));
         let launched = done.zip(created);
         let days = launched.map(|((_, done), (_, created))| done.since(created).max(0));
         parts.alone(

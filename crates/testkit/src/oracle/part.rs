@@ -1,6 +1,7 @@
 //! What a metric is told from, for one account, and for a group of them merged.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -23,8 +24,8 @@ pub(super) enum Part {
     Sum(Option<Fraction>),
     /// Counts of which the middle is told.
     Median(Vec<i128>),
-    /// Durations in milliseconds of which a percentile is told.
-    Percentile(f64, Vec<i64>),
+    /// Durations in milliseconds of which a percentile is told, given in tenths.
+    Percentile(usize, Vec<i64>),
     /// Durations in milliseconds of which the mean is told.
     Mean(Vec<i64>),
     /// How many for each of 1, 2, ….
@@ -74,7 +75,7 @@ impl Part {
             Part::Change(_) => Part::Change(None),
             Part::Sum(_) => Part::Sum(None),
             Part::Median(_) => Part::Median(Vec::new()),
-            Part::Percentile(quantile, _) => Part::Percentile(quantile, Vec::new()),
+            Part::Percentile(tenths, _) => Part::Percentile(tenths, Vec::new()),
             Part::Mean(_) => Part::Mean(Vec::new()),
             Part::Time(_) | Part::Histogram(_) | Part::Alone(_) => Part::Alone(Value::Null),
         }
@@ -114,7 +115,7 @@ impl Part {
             }
             Part::Sum(known) => fraction(*known),
             Part::Median(counts) => median(counts),
-            Part::Percentile(quantile, durations) => percentile(durations, *quantile),
+            Part::Percentile(tenths, durations) => percentile(durations, *tenths),
             Part::Mean(durations) => mean_seconds(durations),
             Part::Histogram(counts) => json!(counts),
             Part::Alone(value) => value.clone(),
@@ -157,18 +158,19 @@ fn median(counts: &[i128]) -> Value {
     }
 }
 
-/// Nearest rank in a histogram of milliseconds with 3 significant digits; a bucket is told by its highest
-/// value, as `value_at_quantile` does.
-pub(super) fn percentile(durations_ms: &[i64], quantile: f64) -> Value {
-    if durations_ms.is_empty() {
+/// Nearest rank: the least value that no fewer than so many tenths of all are not above; told by the highest
+/// value of its bucket in an HDR histogram of milliseconds with 3 significant digits.
+pub(super) fn percentile(durations_ms: &[i64], tenths: usize) -> Value {
+    static BUCKETS: LazyLock<Histogram<u64>> =
+        LazyLock::new(|| Histogram::new(3).expect("3 digits are allowed"));
+    let mut sorted = durations_ms.to_vec();
+    sorted.sort_unstable();
+    let rank = (sorted.len() * tenths).div_ceil(10);
+    let Some(ms) = rank.checked_sub(1).map(|place| sorted[place]) else {
         return Value::Null;
-    }
-    let mut histogram = Histogram::<u64>::new(3).expect("3 digits are allowed");
-    for ms in durations_ms {
-        let ms = u64::try_from(*ms).expect("nothing ends before it begins");
-        histogram.record(ms).expect("the histogram grows");
-    }
-    let ms = histogram.value_at_quantile(quantile);
+    };
+    let ms = u64::try_from(ms).expect("nothing ends before it begins");
+    let ms = BUCKETS.highest_equivalent(ms);
     seconds(i64::try_from(ms).expect("a duration fits into 63 bits"))
 }
 
@@ -186,4 +188,27 @@ fn mean_seconds(durations_ms: &[i64]) -> Value {
         std::cmp::Ordering::Greater => 1,
     };
     seconds(whole + up)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_what_a_histogram_of_the_same_durations_says() {
+        let mut rng = crate::Rng::new(1);
+        for n in 1..60 {
+            let mut histogram = Histogram::<u64>::new(3).unwrap();
+            let draw = |_| rng.between(0, 1 << (n % 40));
+            let durations: Vec<i64> = (0..n).map(draw).collect();
+            for ms in &durations {
+                histogram.record(u64::try_from(*ms).unwrap()).unwrap();
+            }
+            for (tenths, quantile) in [(5, 0.5), (9, 0.9)] {
+                let expected = seconds(histogram.value_at_quantile(quantile) as i64);
+                assert_eq!(percentile(&durations, tenths), expected, "{n}");
+            }
+        }
+        assert_eq!(percentile(&[], 5), Value::Null);
+    }
 }
