@@ -82,6 +82,9 @@ enum Failed {
     Unusable(Box<Unusable>),
     /// Reading must not begin.
     Refused(Box<Refused>),
+    /// It would be refused, but the changelog has grown behind the bound: another owner has committed, and
+    /// what was read is old. So it goes to one who hung while it restored.
+    Outdated,
     /// The broker did not answer; it will.
     Broker(KafkaError),
     /// Nobody wants it any more.
@@ -198,6 +201,10 @@ impl Restorer {
                     return Some(Event::Refused { shard, lease, why });
                 }
                 Ok(Err(Failed::Cancelled)) => return None,
+                Ok(Err(Failed::Outdated)) => {
+                    tracing::info!(%shard, "another owner has committed meanwhile; the restore begins again");
+                    std::thread::sleep(RETRY);
+                }
                 Ok(Err(Failed::Broker(error))) => {
                     tracing::warn!(%shard, %error, "the restore begins again");
                     self.tell_stall(shard, &mut stall);
@@ -235,9 +242,24 @@ impl Restorer {
         stall: &mut Stall,
     ) -> Result<(Mark, Ready), Failed> {
         let began = Instant::now();
+        let changelog = (self.kafka.topic(Topic::Changelog), partition_no(shard));
+        let first = self.one(&changelog, Which::First)?;
+        let bound = self.one(&changelog, Which::End)?;
         let mut logic = (self.make)(shard, self.shards);
-        let (position, records) = self.read(shard, logic.as_mut(), cancelled, stall)?;
-        let start = self.start(shard, position.as_ref(), logic.settings_hash())?;
+        let log = Log::open(&self.kafka, &changelog, first)?;
+        let read = self.read((shard, bound), log, logic.as_mut(), cancelled, stall);
+        let decided = read.and_then(|(position, records)| {
+            let start = self.start(shard, position.as_ref(), logic.settings_hash())?;
+            Ok((position, records, start))
+        });
+        let (position, records, start) = match decided {
+            Err(Failed::Unusable(_) | Failed::Refused(_))
+                if self.one(&changelog, Which::End)? > bound =>
+            {
+                return Err(Failed::Outdated);
+            }
+            decided => decided?,
+        };
         for notice in &start.notices {
             tracing::warn!(%shard, "{notice}");
         }
@@ -257,19 +279,16 @@ impl Restorer {
         Ok((at, Ready { logic, positions }))
     }
 
-    /// Reads the changelog into the logic.
+    /// Reads the changelog into the logic, up to the bound.
     fn read(
         &self,
-        shard: ShardNo,
+        (shard, bound): (ShardNo, i64),
+        mut reading: Log,
         logic: &mut dyn Shard,
         cancelled: &AtomicBool,
         stall: &mut Stall,
     ) -> Result<(Option<Position>, u64), Failed> {
-        let changelog = (self.kafka.topic(Topic::Changelog), partition_no(shard));
-        let first = self.one(&changelog, Which::First)?;
-        let bound = self.one(&changelog, Which::End)?;
         let mut restoring = Restoring::new();
-        let mut reading = Log::open(&self.kafka, &changelog, first)?;
         let mut records = 0;
         let mut told = Instant::now();
         while reading.at < bound {
