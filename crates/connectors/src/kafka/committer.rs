@@ -13,6 +13,7 @@ use mainstay_commit::{
     Alarm, Call, Do, Exit, Happened, Lease, Limits, Machine, ShardNo, SliceToken,
 };
 
+use super::cap::Cap;
 use super::closed::Closed;
 use super::event::{Event, Ready, RuntimeError};
 use super::observer::{Committed, Observer, Told};
@@ -34,6 +35,7 @@ pub(super) struct Committer {
     pub(super) leave: Sender<()>,
     pub(super) workers: Vec<Worker>,
     pub(super) restorer: Arc<Restorer>,
+    pub(super) cap: Arc<Cap>,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) clock: Clock,
     pub(super) beat: Arc<Beat>,
@@ -192,13 +194,18 @@ impl Committer {
                 self.began = Some(Instant::now());
                 self.observer.told(&Told::Begun);
             }
-            Call::Abort => self.observer.told(&Told::Aborted),
+            Call::Abort => {
+                self.cap.failed();
+                self.observer.told(&Told::Aborted);
+            }
             Call::ReadBack(_) => self.observer.told(&Told::InDoubt),
-            Call::NewProducer
-            | Call::Produce(_)
-            | Call::Drain
-            | Call::SendOffsets(_)
-            | Call::Commit => {}
+            // But for the first, every one is made because a call of a transaction had no good end.
+            Call::NewProducer => {
+                if self.began.is_some() {
+                    self.cap.failed();
+                }
+            }
+            Call::Produce(_) | Call::Drain | Call::SendOffsets(_) | Call::Commit => {}
         }
         // The producer's thread lives as long as we hold this sender.
         drop(self.jobs.send(Job { call, slices }));
@@ -224,6 +231,7 @@ impl Committer {
             .take()
             .map_or(Duration::ZERO, |began| began.elapsed());
         self.failing = None;
+        self.cap.committed(took);
         let slices = tokens.len();
         self.observer.told(&Told::Transaction { took, slices });
         for token in tokens {

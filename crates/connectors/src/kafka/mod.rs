@@ -7,6 +7,7 @@
 //!
 //! Nothing here knows what a record means.
 
+mod cap;
 mod client;
 mod closed;
 mod committer;

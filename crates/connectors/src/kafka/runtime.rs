@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use mainstay_commit::Happened;
 
+use super::cap::Cap;
 use super::client::{ClientError, check_options, transactional_id};
 use super::committer::{Committer, machine};
 use super::data::Data;
@@ -148,12 +149,13 @@ impl Threads {
 
         let shards = usize::try_from(found.shards).unwrap_or(usize::MAX);
         let partitions = shards.saturating_mul(settings.sources.len());
+        let cap = Arc::new(Cap::new(settings.commit_max_bytes));
         let shared = Arc::new(Shared {
             sources: settings.sources.clone(),
             shards: found.shards,
             slot: slot.name().to_owned(),
             interval: settings.commit_interval,
-            max_bytes: settings.commit_max_bytes,
+            cap: Arc::clone(&cap),
             idle: settings.idle,
             clock,
             data: Data::new(kafka.clone(), partitions).map_err(ClientError::from)?,
@@ -220,6 +222,7 @@ impl Threads {
             leave,
             workers,
             restorer,
+            cap,
             observer,
             clock,
             beat: Arc::clone(&beats[2]),

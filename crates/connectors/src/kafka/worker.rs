@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use mainstay_commit::{Happened, Lease, ShardNo, SliceToken, Term};
 
+use super::cap::Cap;
 use super::closed::Closed;
 use super::data::{Data, DataError};
 use super::event::{Event, Fault};
@@ -29,7 +30,7 @@ pub(super) struct Shared {
     pub(super) shards: u32,
     pub(super) slot: String,
     pub(super) interval: Duration,
-    pub(super) max_bytes: usize,
+    pub(super) cap: Arc<Cap>,
     pub(super) idle: Option<Duration>,
     pub(super) clock: Clock,
     pub(super) data: Data,
@@ -42,7 +43,7 @@ pub(super) struct Shared {
 impl Shared {
     /// A shard's share of the bytes that may wait for a commit.
     pub(super) fn share(&self) -> usize {
-        self.max_bytes / self.running.load(Ordering::Relaxed).max(1)
+        self.cap.bytes() / self.running.load(Ordering::Relaxed).max(1)
     }
 
     pub(super) fn told_idle(&self, shard: ShardNo, source: SourceNo, idle: bool) {
