@@ -4,10 +4,11 @@
 use libtest_mimic::Trial;
 use mainstay::shard::Target;
 use mainstay_codec::Format;
-use mainstay_engine::Settings;
+use mainstay_engine::{Settings, infos};
 use mainstay_model::Timestamp;
 use mainstay_testkit::company;
 use mainstay_testkit::history::{self, Limits};
+use mainstay_testkit::oracle::ids::of_accounts;
 use mainstay_testkit::oracle::{Fate, Oracle};
 use mainstay_tests::shard_of;
 use proptest::prelude::*;
@@ -23,7 +24,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         every_final_value_is_true_under_other_settings,
         histories_without_what_is_too_late_are_told_whole,
         a_company_of_three_weeks_is_told_as_it_was,
+        no_metric_of_accounts_is_left_out,
     ])
+}
+
+/// What the oracle computes and the catalogue does not have would be compared with nothing.
+fn no_metric_of_accounts_is_left_out() {
+    let catalogue: Vec<&str> = infos().iter().map(|info| info.id).collect();
+    for id in of_accounts() {
+        assert!(catalogue.contains(&id), "{id} is not in the catalogue");
+    }
 }
 
 fn every_final_value_is_true() {
@@ -108,9 +118,10 @@ fn settings() -> impl Strategy<Value = Settings> {
         1..4u32,
         1..3u32,
         prop::sample::select(zones.to_vec()),
+        any::<u64>(),
     );
     (times, rest).prop_map(
-        move |((gap, lateness, skew, days), (active, ignore, min, k, zone))| Settings {
+        move |((gap, lateness, skew, days), (active, ignore, min, k, zone, seed))| Settings {
             session_gap_ms: gap,
             lateness_ms: lateness,
             max_skew_ms: skew,
@@ -120,7 +131,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             active_min_events: min,
             engaged_k: k,
             zone: zone.parse().expect("the database has these zones"),
-            ..history::settings()
+            ..history::settings_of(seed)
         },
     )
 }

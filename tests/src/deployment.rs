@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use mainstay_testkit::history;
+
 use crate::folder::{Folder, profile_dir, repository, target_dir};
 use crate::{Admin, Company, Ended, Feed, Process, Record, judge, patience, ports, read_committed};
 
@@ -248,7 +250,8 @@ impl Deployment {
         path
     }
 
-    /// The config of an instance. What it says about facts is what [`Company`] takes for granted.
+    /// The config of an instance. What it says about facts is what [`Company`] takes for granted, and where
+    /// [`history::settings`] says another thing than the defaults.
     fn config(&self, slot: &str, state: &Path, http: u16) -> String {
         let Deployment {
             client: (brokers, options),
@@ -258,8 +261,21 @@ impl Deployment {
             ..
         } = self;
         let state = state.display();
+        let settings = history::settings();
+        let features = settings.features.iter();
+        let features: String = features
+            .map(|(name, events)| format!("{name} = {}\n", list(events)))
+            .collect();
+        let key_actions = list(&settings.key_actions);
+        let segments = list(&settings.segments);
+        let ignored = list(&settings.active_ignore);
+        let activation = list(&settings.activation_events);
+        let within = settings.activation_within_ms;
+        let within = within.expect("histories set it") / 60_000;
+        let steps = list(&settings.onboarding_steps);
         format!(
-            r#"key_actions = ["report_sent"]
+            r#"key_actions = {key_actions}
+segments = {segments}
 
 [kafka]
 brokers = "{brokers}"
@@ -273,7 +289,16 @@ instance = "{slot}"
 topic = "{input}"
 
 [active]
-ignore = ["ping"]
+ignore = {ignored}
+
+[features]
+{features}
+[activation]
+events = {activation}
+within = "{within}m"
+
+[onboarding]
+steps = {steps}
 
 [dedupe]
 product = "{dedupe}"
@@ -291,6 +316,11 @@ dir = "{state}"
     fn state_dir(&self, state: &str) -> PathBuf {
         self.folder.path().join("state").join(state)
     }
+}
+
+/// Names as TOML has them.
+fn list<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    format!("{:?}", names.into_iter().collect::<Vec<_>>())
 }
 
 /// A running `mainstay run`. It ends with its owner.

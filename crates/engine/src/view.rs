@@ -118,6 +118,9 @@ const AGES: [i32; 3] = [1, 7, 30];
 const SIGN_UP_DAYS: i32 = 28;
 /// How far a user's deeds count for who the champion is.
 const CHAMPION_DAYS: i32 = 35;
+/// How far back the champion's last active day is looked for: so many days are known of every day that can be
+/// corrected.
+const CHAMPION_LOOK_BACK: u32 = 90;
 /// The oldest of the weeks that adoption looks at ends so many days ago.
 const ADOPTION_DAYS: i32 = 28;
 
@@ -323,6 +326,7 @@ impl Scan {
         if deeds > champion.most || (deeds > 0 && deeds == champion.most && tie()) {
             champion.user = no;
             champion.most = deeds;
+            let active = active & last(CHAMPION_LOOK_BACK);
             champion.days_away = (active != 0).then(|| active.trailing_zeros());
         }
     }

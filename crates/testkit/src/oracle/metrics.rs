@@ -483,7 +483,7 @@ impl<'a> Facts<'a> {
         parts.alone("champion_share", fraction(share));
         let last_seen = champion.and_then(|(_, user)| user.last_seen(day));
         let away = last_seen.map(|last| day.since(last));
-        let away = away.filter(|days| *days < 95);
+        let away = away.filter(|days| *days < 90);
         parts.alone(
             "champion_days_away",
             away.map_or(Value::Null, |days| json!(days)),

@@ -24,7 +24,7 @@ pub(in crate::metrics) static CHAMPION_DAYS_AWAY: Metric = Metric {
         id: "champion_days_away",
         unit: Unit::Days,
         levels: Levels::Account,
-        help: "Days since the champion was active last.",
+        help: "Days since the champion was active last, of the last 90 days.",
         headline: false,
     },
     read: Read::Account(days_away),
