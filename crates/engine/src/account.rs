@@ -290,20 +290,23 @@ impl Account {
         let meaning = used.meaning;
         let (api, agent) = actors(used.actor);
         let user = self.users.get_mut(no);
-        if meaning.qualifies {
-            user.saw_event(at);
-        }
-        let events_of_day = user.count(Counts {
-            day,
+        let mut more = Counts {
             events: u32::from(meaning.qualifies),
             api_events: u32::from(meaning.qualifies && api),
             agent_events: u32::from(meaning.qualifies && agent),
             key_actions: u32::from(meaning.key_action),
             features: meaning.features,
-        });
-        if meaning.qualifies && events_of_day >= min_events {
-            let just_enough = events_of_day == min_events;
-            if user.set_active(day).unwrap_or(just_enough) {
+            ..Counts::none(day)
+        };
+        // Where one event is enough, each is the earliest of its day or comes after it.
+        if meaning.qualifies && min_events > 1 {
+            more.begin_at(at);
+        }
+        let of_day = user.count(more);
+        if meaning.qualifies && of_day.events >= min_events {
+            let just_enough = of_day.events == min_events;
+            let first = of_day.begun_at().unwrap_or(at);
+            if user.set_active(day, first).unwrap_or(just_enough) {
                 self.add(day, |row| row.active_users += 1);
             }
         }

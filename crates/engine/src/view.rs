@@ -217,7 +217,11 @@ impl Scan {
         self.activity(user, active, day);
         let known = user.known_from <= day && !view.account.membership.is_removed(no as u32, day);
         self.known += u64::from(known);
-        let long_known = user.known_from <= day.minus(settings.dormant_days - 1);
+        let known_from = match view.account.membership.back_since(no as u32, day) {
+            Some(back) => back,
+            None => user.known_from,
+        };
+        let long_known = known_from <= day.minus(settings.dormant_days - 1);
         let stayed_away = active & last(settings.dormant_days.unsigned_abs()) == 0;
         self.dormant += u64::from(known && long_known && stayed_away);
         let sign_up = user.sign_up(day);
@@ -293,8 +297,9 @@ impl Scan {
                     counts.api_events,
                     counts.agent_events,
                 ];
+                let active = counts.events >= settings.active_min_events;
                 for (actor, events) in actors.iter_mut().zip(of) {
-                    *actor |= events >= settings.active_min_events;
+                    *actor |= active && events > 0;
                 }
             }
         };

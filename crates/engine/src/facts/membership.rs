@@ -54,9 +54,13 @@ impl Membership {
             return;
         };
         turns.insert(place, turn);
-        // Of a day only the last turn is ever asked for.
-        let last = turns.iter().rfind(|known| known.day == turn.day).copied();
-        turns.retain(|known| known.day != turn.day || Some(*known) == last);
+        // Of a day only the last turn is ever asked for, and whether there was a removal.
+        let of_day = || turns.iter().filter(|known| known.day == turn.day);
+        let last = of_day().next_back().copied();
+        let removal = of_day().rfind(|known| known.removed).copied();
+        turns.retain(|known| {
+            known.day != turn.day || Some(*known) == last || Some(*known) == removal
+        });
     }
 
     /// Whether a user was ever removed, or signed up more than once.
@@ -72,6 +76,16 @@ impl Membership {
             .rev()
             .find(|turn| turn.day <= day)
             .is_some_and(|turn| turn.removed)
+    }
+
+    /// Since when a user who was removed once is back, by the sign-up that ended the removal, as of a day.
+    pub(crate) fn back_since(&self, user: UserNo, day: Day) -> Option<Day> {
+        let turns = self.turns.get(&user)?;
+        let removed = turns
+            .iter()
+            .rposition(|turn| turn.removed && turn.day <= day)?;
+        let back = turns[removed + 1..].iter().find(|turn| turn.day <= day);
+        back.map(|turn| turn.day)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -125,6 +139,32 @@ mod tests {
             .filter(|day| membership.is_removed(1, Day(*day)))
             .collect();
         assert_eq!(removed, [2]);
+    }
+
+    #[test]
+    fn who_was_removed_is_back_since_the_first_sign_up_after_it() {
+        let mut membership = Membership::default();
+        membership.signed_up(1, Timestamp(10), Day(1));
+        membership.removed(1, Timestamp(20), Day(2));
+        membership.signed_up(1, Timestamp(40), Day(4));
+        membership.signed_up(1, Timestamp(60), Day(6));
+        let back: Vec<_> = (1..8)
+            .map(|day| membership.back_since(1, Day(day)))
+            .collect();
+        let fourth = Some(Day(4));
+        assert_eq!(back, [None, None, None, fourth, fourth, fourth, fourth]);
+        assert_eq!(membership.back_since(2, Day(9)), None);
+    }
+
+    #[test]
+    fn a_removal_and_a_return_on_one_day_are_kept() {
+        let mut membership = Membership::default();
+        membership.signed_up(1, Timestamp(10), Day(1));
+        membership.signed_up(1, Timestamp(43), Day(4));
+        membership.signed_up(1, Timestamp(41), Day(4));
+        membership.removed(1, Timestamp(42), Day(4));
+        assert!(!membership.is_removed(1, Day(4)));
+        assert_eq!(membership.back_since(1, Day(5)), Some(Day(4)));
     }
 
     #[test]

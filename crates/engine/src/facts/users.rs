@@ -35,7 +35,7 @@ pub(crate) struct User {
     pub(crate) signed_up: Timestamp,
     /// The day of the earliest sign-up; [`User::NEVER`] while there was none.
     pub(crate) signed_up_on: Day,
-    /// The earliest qualifying event; [`User::NOT_SIGNED_UP`] while there was none.
+    /// The earliest qualifying event of the first active day; [`User::NOT_SIGNED_UP`] while there was none.
     pub(crate) first_event: Timestamp,
     /// The first active day; [`User::NEVER`] while there was none.
     pub(crate) first_active: Day,
@@ -61,7 +61,7 @@ pub(crate) struct User {
 }
 
 /// What a user did on a day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) day: Day,
     /// Qualifying events.
@@ -72,6 +72,9 @@ pub(crate) struct Counts {
     pub(crate) key_actions: u32,
     /// A bit for each tracked feature that was used.
     pub(crate) features: u64,
+    /// The earliest qualifying event, in milliseconds after midnight UTC; [`Counts::NO_EVENT`] if none, or if
+    /// one event is enough to be active, so that nobody has to know.
+    pub(crate) first_ms: i32,
 }
 
 /// A day of a user's past.
@@ -255,6 +258,8 @@ impl Users {
     }
 }
 
+const DAY_MS: i64 = 24 * 3_600_000;
+
 /// Which of a user's dates stand in the record of its past.
 const HAS_SIGNED_UP: u64 = 1;
 const HAS_EVENTS: u64 = 2;
@@ -278,6 +283,7 @@ impl User {
         agent_events: 0,
         key_actions: 0,
         features: 0,
+        first_ms: Counts::NO_EVENT,
     };
 
     fn unseen() -> User {
@@ -313,10 +319,11 @@ impl User {
         }
     }
 
-    /// A qualifying event happened; keeps the earliest.
-    pub(crate) fn saw_event(&mut self, at: Timestamp) {
-        if at < self.first_event {
-            self.first_event = at;
+    /// A day is active, of which the earliest qualifying event that is known of is at `first`: keeps that of the
+    /// first active day.
+    fn began(&mut self, day: Day, first: Timestamp) {
+        if day < self.first_active || (day == self.first_active && first < self.first_event) {
+            (self.first_active, self.first_event) = (day, first);
             self.past_dirty = true;
         }
     }
@@ -356,10 +363,14 @@ impl User {
         bits
     }
 
-    /// Marks a day as active. Says whether it was not before; `None` for a day whose bit is gone.
-    pub(crate) fn set_active(&mut self, day: Day) -> Option<bool> {
-        self.past_dirty |= day < self.first_active;
-        self.first_active = self.first_active.min(day);
+    /// Marks a day as active, whose earliest qualifying event is at `first`. Says whether it was not before;
+    /// `None` for a day whose bit is gone.
+    pub(crate) fn set_active(&mut self, day: Day, first: Timestamp) -> Option<bool> {
+        self.began(day, first);
+        self.set_bit(day)
+    }
+
+    fn set_bit(&mut self, day: Day) -> Option<bool> {
         let ahead = day.since(self.newest);
         if ahead > 0 {
             self.bits = self.bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
@@ -372,26 +383,23 @@ impl User {
         Some(new)
     }
 
-    /// Counts events of a day and says how many qualifying ones the day has now.
-    pub(crate) fn count(&mut self, more: Counts) -> u32 {
+    /// Counts events of a day and says what the day has now.
+    pub(crate) fn count(&mut self, more: Counts) -> Counts {
         if more.day > self.today.day {
             self.fold();
-            self.today = Counts {
-                day: more.day,
-                ..Counts::default()
-            };
+            self.today = Counts::none(more.day);
         }
         if more.day == self.today.day {
             self.today.add(more);
             self.now_dirty = true;
-            return self.today.events;
+            return self.today;
         }
         let mut cells = self.unpacked();
         let counts = &mut cell_of(&mut cells, more.day).counts;
         counts.add(more);
-        let events = counts.events;
+        let counts = *counts;
         self.repack(&cells);
-        events
+        counts
     }
 
     /// Moves the counts of today into the past, because a newer day begins.
@@ -561,7 +569,7 @@ impl User {
     /// Puts the two records of a user together, once both were read.
     pub(crate) fn restored(&mut self) {
         if std::mem::take(&mut self.now_dirty) {
-            self.set_active(self.today.day);
+            self.set_bit(self.today.day);
         }
         self.past_dirty = false;
     }
@@ -609,6 +617,29 @@ impl Counts {
         self.agent_events = self.agent_events.saturating_add(more.agent_events);
         self.key_actions = self.key_actions.saturating_add(more.key_actions);
         self.features |= more.features;
+        self.first_ms = self.first_ms.min(more.first_ms);
+    }
+
+    const NO_EVENT: i32 = i32::MAX;
+
+    /// A day on which nothing happened.
+    pub(crate) fn none(day: Day) -> Counts {
+        Counts {
+            day,
+            ..User::NO_COUNTS
+        }
+    }
+
+    /// Keeps that a qualifying event happened.
+    pub(crate) fn begin_at(&mut self, at: Timestamp) {
+        let ms = at.0 - i64::from(self.day.0) * DAY_MS;
+        self.first_ms = i32::try_from(ms).unwrap_or(Counts::NO_EVENT);
+    }
+
+    /// When the earliest qualifying event happened, where that is kept.
+    pub(crate) fn begun_at(&self) -> Option<Timestamp> {
+        let kept = self.first_ms != Counts::NO_EVENT;
+        kept.then(|| Timestamp(i64::from(self.day.0) * DAY_MS + i64::from(self.first_ms)))
     }
 
     /// Qualifying events that a person did.
@@ -626,12 +657,14 @@ impl Counts {
     fn pack(&self, beside: u64, to: &mut Packer<'_>) {
         to.uint(self.events.into());
         to.uint(self.key_actions.into());
-        let more = self.api_events != 0 || self.agent_events != 0 || self.features != 0;
+        let first = self.first_ms != Counts::NO_EVENT;
+        let more = self.api_events != 0 || self.agent_events != 0 || self.features != 0 || first;
         to.uint(beside << 1 | u64::from(more));
         if more {
             to.uint(self.api_events.into());
             to.uint(self.agent_events.into());
             to.uint(self.features);
+            to.int(self.first_ms.into());
         }
     }
 
@@ -639,15 +672,15 @@ impl Counts {
         let (events, key_actions) = (from.u32()?, from.u32()?);
         let beside = from.uint()?;
         let mut counts = Counts {
-            day,
             events,
             key_actions,
-            ..Counts::default()
+            ..Counts::none(day)
         };
         if beside & 1 == 1 {
             counts.api_events = from.u32()?;
             counts.agent_events = from.u32()?;
             counts.features = from.uint()?;
+            counts.first_ms = i32::try_from(from.int()?).map_err(|_| Malformed)?;
         }
         Ok((counts, beside >> 1))
     }
@@ -664,12 +697,8 @@ fn cell_of(cells: &mut Vec<Cell>, day: Day) -> &mut Cell {
 
 impl Cell {
     fn new(day: Day) -> Cell {
-        let counts = Counts {
-            day,
-            ..Counts::default()
-        };
         Cell {
-            counts,
+            counts: Counts::none(day),
             sessions: Vec::new(),
         }
     }
@@ -757,6 +786,7 @@ mod tests {
             agent_events: events / 4,
             key_actions: events / 2,
             features: u64::from(events) & 1,
+            first_ms: 1_000 * events as i32,
         }
     }
 
@@ -782,8 +812,8 @@ mod tests {
             let mut expected: BTreeMap<i32, u32> = BTreeMap::new();
             for (day, events) in days {
                 *expected.entry(day).or_default() += events;
-                prop_assert_eq!(user.count(counts(day, events)), expected[&day]);
-                user.set_active(Day(day));
+                prop_assert_eq!(user.count(counts(day, events)).events, expected[&day]);
+                user.set_active(Day(day), Timestamp(0));
             }
             let mut seen = BTreeMap::new();
             let (first, last) = (Day(0), Day(30_000));
@@ -805,7 +835,7 @@ mod tests {
             for (day, events) in days {
                 let user = users.get_mut(no);
                 user.count(counts(day, events));
-                user.set_active(Day(day));
+                user.set_active(Day(day), Timestamp(day.into()));
                 let at = i64::from(day) * 86_400_000;
                 let session =
                     Session { day: Day(day), start: at, last: at + 5, end: at + 9, continued: false };

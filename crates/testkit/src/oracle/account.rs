@@ -264,9 +264,9 @@ fn value_as_of<T: Clone + Ord>(told: &[Told<T>], day: Day) -> Option<T> {
 }
 
 impl User {
-    /// The earliest qualifying event up to a day.
-    pub(super) fn first_qualifying_until(&self, day: Day) -> Option<Timestamp> {
-        self.earliest.range(..=day).map(|(_, at)| *at).min()
+    /// The earliest qualifying event of a day.
+    pub(super) fn first_qualifying_of(&self, day: Day) -> Option<Timestamp> {
+        self.earliest.get(&day).copied()
     }
 
     /// The first event of a name up to a day.
@@ -276,10 +276,22 @@ impl User {
         until.map(|named| (named.at, named.day)).min()
     }
 
-    /// The first day on which the user was known.
-    pub(super) fn known_from(&self) -> Option<Day> {
-        let signed_up = self.signed_up.iter().map(|(_, day)| *day);
-        signed_up.chain(self.first_product_day).min()
+    /// Since when the user, who is known at the end of a day, has been known: from the first sign, or from the
+    /// first sign-up after the last removal.
+    pub(super) fn known_since(&self, day: Day) -> Option<Day> {
+        let until = |dated: &&Dated| dated.1 <= day;
+        let removed = self.removed.iter().filter(until).map(|(at, _)| *at).max();
+        let signed_up = self.signed_up.iter().filter(until);
+        match removed {
+            None => {
+                let days = signed_up.map(|(_, day)| *day);
+                days.chain(self.first_product_day).min()
+            }
+            Some(removed) => {
+                let back = signed_up.filter(|(at, _)| *at > removed);
+                back.map(|(_, day)| *day).min()
+            }
+        }
     }
 
     /// Whether the user counts as known at the end of a day: signed up or seen, and not removed since.

@@ -59,7 +59,7 @@ pub(super) struct UserFacts<'a> {
     user: &'a User,
     settings: &'a Settings,
     pub(super) active_days: BTreeSet<Day>,
-    /// The days on which the events of one actor alone would have made the user active.
+    /// The active days on which there was an event of an actor.
     active_days_by: BTreeMap<Actor, BTreeSet<Day>>,
     sessions: Vec<Session>,
     /// The uses of each feature, in the order of the settings.
@@ -162,7 +162,7 @@ impl<'a> Facts<'a> {
         let days = self.settings.dormant_days;
         let since = day.minus(days - 1);
         let dormant = self.known_users(day).filter(|user| {
-            let known_for_long = user.user.known_from().is_some_and(|from| from <= since);
+            let known_for_long = user.user.known_since(day).is_some_and(|from| from <= since);
             known_for_long && user.active_days_of(day, days) == 0
         });
         parts.both("dormant_users", Part::count(dormant.count()));
@@ -576,7 +576,8 @@ impl<'a> UserFacts<'a> {
         let enough = |events: &i128| *events >= min_events;
         let active_days = user.events.iter().filter(|(_, events)| enough(events));
         let mut active_days_by: BTreeMap<Actor, BTreeSet<Day>> = BTreeMap::new();
-        for ((actor, day), _) in user.events_by.iter().filter(|(_, events)| enough(events)) {
+        let is_active = |day: &Day| user.events.get(day).is_some_and(enough);
+        for (actor, day) in user.events_by.keys().filter(|(_, day)| is_active(day)) {
             active_days_by.entry(*actor).or_default().insert(*day);
         }
         let features = settings.features.values().map(|names| {
@@ -634,7 +635,7 @@ impl<'a> UserFacts<'a> {
     pub(super) fn sign_up(&self, day: Day) -> Option<Dated> {
         earliest_until(&self.user.signed_up, day).or_else(|| {
             let first = self.active_days.first().filter(|first| **first <= day)?;
-            Some((self.user.first_qualifying_until(day)?, *first))
+            Some((self.user.first_qualifying_of(*first)?, *first))
         })
     }
 

@@ -84,6 +84,19 @@ mod tests {
     use mainstay_model::Actor;
 
     #[test]
+    fn with_a_minimum_the_day_has_to_be_active_and_the_actor_to_be_there() {
+        let mut story = Story::default();
+        story.settings.active_min_events = 2;
+        story
+            .used("ada", day(0, 9))
+            .did_as("ada", Actor::Api, day(0, 10));
+        story.did_as("bob", Actor::Agent, day(0, 10));
+        let told =
+            ["human", "api", "agent"].map(|actor| story.tells(&format!("users_{actor}_7d"), 0));
+        assert_eq!(told, ["1", "1", "0"]);
+    }
+
+    #[test]
     fn each_actor_counts_by_itself_and_all_count_together() {
         let mut story = Story::default();
         story.used("ada", day(0, 9));

@@ -9,7 +9,7 @@ pub(in crate::metrics) static DORMANT_USERS: Metric = Metric {
         id: "dormant_users",
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
-        help: "Users known for the last `dormant.days` days or longer without an active day in them.",
+        help: "Users known for the last `dormant.days` days or longer, since their return if they were removed, without an active day in them.",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().dormant)),
@@ -19,6 +19,19 @@ pub(in crate::metrics) static DORMANT_USERS: Metric = Metric {
 #[cfg(test)]
 mod tests {
     use super::super::story::*;
+
+    #[test]
+    fn who_comes_back_after_a_removal_is_known_anew() {
+        let mut story = Story::default();
+        story
+            .signed_up("ada", day(0, 9))
+            .removed("ada", day(9, 9))
+            .signed_up("ada", day(19, 9));
+        assert_eq!(
+            [8, 13, 19, 31, 32].map(|on| story.tells("dormant_users", on)),
+            ["0", "0", "0", "0", "1"]
+        );
+    }
 
     #[test]
     fn a_user_is_dormant_after_fourteen_days_away() {

@@ -163,8 +163,8 @@ fn people_programs_and_agents_are_counted_apart() {
             ("events_human_7d", json!(1)),
             ("events_api_7d", json!(2)),
             ("events_agent_7d", json!(2)),
-            ("users_human_7d", json!(0)),
-            ("users_api_7d", json!(0)),
+            ("users_human_7d", json!(1)),
+            ("users_api_7d", json!(1)),
             ("users_agent_7d", json!(1)),
         ],
     );
