@@ -91,7 +91,11 @@ impl Plan {
             engine: Engine::new(self.settings.clone(), &names),
             said: Said {
                 slice: Slice::default(),
-                columns: self.metrics.iter().map(|place| columns[*place].clone()).collect(),
+                columns: self
+                    .metrics
+                    .iter()
+                    .map(|place| columns[*place].clone())
+                    .collect(),
                 selected: (!all).then(|| self.metrics.clone()),
                 key: Vec::new(),
                 value: Vec::new(),

@@ -109,10 +109,7 @@ mod tests {
     #[test]
     fn records_carry_the_metrics_that_were_chosen() {
         let all = plan(&config(&[]), Target::Files);
-        assert_eq!(
-            all.metrics.len(),
-            account_columns(&all.settings).len()
-        );
+        assert_eq!(all.metrics.len(), account_columns(&all.settings).len());
         let some = plan(&config(&["output.metrics=wau"]), Target::Files);
         let ids: Vec<_> = some
             .metrics
