@@ -110,6 +110,12 @@ pub enum BrokenState {
     /// Records of some accounts or users are missing.
     #[error("records are missing: the state is not whole")]
     NotWhole,
+    /// A user's day has a bit for each feature that was ever tracked, and those are used up.
+    #[error(
+        "the state has seen as many features as it can tell apart, removed ones too: take the newest names out of \
+         `features` again, or begin again from history"
+    )]
+    TooManyFeatures,
 }
 
 impl From<Malformed> for BrokenState {

@@ -7,6 +7,7 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::changelog::BrokenState;
 use crate::metrics::account_columns;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::settings::Settings;
@@ -162,7 +163,7 @@ impl Terms {
     }
 
     /// Takes the numbers that were given before, and gives more to what is new in the settings.
-    pub(crate) fn unpack(&mut self, from: &mut Unpacker<'_>) -> Result<(), Malformed> {
+    pub(crate) fn unpack(&mut self, from: &mut Unpacker<'_>) -> Result<(), BrokenState> {
         let mut names = || -> Result<Vec<Box<str>>, Malformed> {
             let len = from.uint()?;
             (0..len).map(|_| Ok(from.text()?.into())).collect()
@@ -172,7 +173,8 @@ impl Terms {
             milestones: names()?,
             traits: names()?,
         };
-        self.number().map_err(|TooManyFeatures| Malformed)
+        self.number()
+            .map_err(|TooManyFeatures| BrokenState::TooManyFeatures)
     }
 }
 
@@ -290,7 +292,8 @@ mod tests {
         let mut bytes = Vec::new();
         full.pack(&mut Packer(&mut bytes));
         let mut one_more = Terms::new(settings(&[("other", "e")], &[]));
-        assert_eq!(one_more.unpack(&mut Unpacker(&bytes)), Err(Malformed));
+        let told = one_more.unpack(&mut Unpacker(&bytes));
+        assert_eq!(told, Err(BrokenState::TooManyFeatures));
     }
 
     #[test]

@@ -291,10 +291,10 @@ impl Machine {
         };
         let asked: Vec<_> = ours.iter().filter_map(marks).collect();
         let verdicts = doubt::judge(&asked, answers);
-        let mut nothing = Vec::new();
+        let (mut committed, mut nothing) = (Vec::new(), Vec::new());
         for slice in ours {
             match verdicts.get(&slice.shard) {
-                Some(Verdict::Committed) => self.committed(&[slice], out),
+                Some(Verdict::Committed) => committed.push(slice),
                 Some(Verdict::Nothing) => nothing.push(slice),
                 Some(Verdict::Strange) | None => {
                     out.push(Do::Alarm(Alarm::Doubt {
@@ -305,6 +305,10 @@ impl Machine {
                         .drop_to_restore(slice.shard, Dropped::Doubt, out);
                 }
             }
+        }
+        // Together, as they were sent: one transaction is one transaction to whoever counts them.
+        if !committed.is_empty() {
+            self.committed(&committed, out);
         }
         self.aborted(now, &nothing, out);
     }

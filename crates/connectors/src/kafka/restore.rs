@@ -28,6 +28,9 @@ const BATCH: usize = 4096;
 const READ: Duration = Duration::from_millis(100);
 /// How long to wait after the broker failed to answer.
 const RETRY: Duration = Duration::from_millis(500);
+/// So often a state that cannot be used is read again because its changelog grew meanwhile: for longer than a
+/// process that hung needs to hear that its shard has another owner. After that somebody else writes there.
+const OUTDATED: u32 = 20;
 /// A restore that reads nothing for so long is told to the operator.
 const STALL: Duration = Duration::from_secs(30);
 /// How often progress is told.
@@ -178,8 +181,11 @@ impl Restorer {
 
     fn until_done(&self, shard: ShardNo, lease: Lease, cancelled: &AtomicBool) -> Option<Event> {
         let mut stall = Stall::new(Instant::now());
+        let mut outdated = 0;
         while !cancelled.load(Ordering::Acquire) {
-            let tried = std::panic::AssertUnwindSafe(|| self.restore(shard, cancelled, &mut stall));
+            let tried = std::panic::AssertUnwindSafe(|| {
+                self.restore(shard, cancelled, &mut stall, outdated < OUTDATED)
+            });
             match std::panic::catch_unwind(tried) {
                 Ok(Ok((at, ready))) => {
                     let ready = Box::new(ready);
@@ -202,7 +208,8 @@ impl Restorer {
                 }
                 Ok(Err(Failed::Cancelled)) => return None,
                 Ok(Err(Failed::Outdated)) => {
-                    tracing::info!(%shard, "another owner has committed meanwhile; the restore begins again");
+                    outdated += 1;
+                    tracing::warn!(%shard, "another owner has committed meanwhile; the restore begins again");
                     std::thread::sleep(RETRY);
                 }
                 Ok(Err(Failed::Broker(error))) => {
@@ -240,6 +247,7 @@ impl Restorer {
         shard: ShardNo,
         cancelled: &AtomicBool,
         stall: &mut Stall,
+        again: bool,
     ) -> Result<(Mark, Ready), Failed> {
         let began = Instant::now();
         let changelog = (self.kafka.topic(Topic::Changelog), partition_no(shard));
@@ -254,7 +262,7 @@ impl Restorer {
         });
         let (position, records, start) = match decided {
             Err(Failed::Unusable(_) | Failed::Refused(_))
-                if self.one(&changelog, Which::End)? > bound =>
+                if again && self.one(&changelog, Which::End)? > bound =>
             {
                 return Err(Failed::Outdated);
             }
