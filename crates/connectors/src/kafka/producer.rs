@@ -54,8 +54,6 @@ pub(super) struct Calls {
     pub(super) clock: Clock,
     pub(super) beat: Arc<Beat>,
     pub(super) producer: Option<BaseProducer<Deliveries>>,
-    /// Why the transaction under way fails, as far as the client said.
-    pub(super) why: Option<String>,
 }
 
 type Outcome = Result<Happened, Failure>;
@@ -101,40 +99,22 @@ impl Calls {
             Call::Abort => self.abort(),
             Call::ReadBack(shards) => self.read_back(shards),
         };
-        match (&outcome, &job.call) {
-            (Err(_), _) => self.tell_why(),
-            (Ok(_), Call::Abort) => self.tell_missing_topics(),
-            (Ok(_), Call::Begin) => self.why = None,
-            (Ok(_), _) => {}
+        if outcome.is_err() {
+            self.tell_why();
         }
         outcome
     }
 
     /// Says why the transaction fails, if the client has said anything.
-    fn tell_why(&mut self) {
+    fn tell_why(&self) {
         let said = self.producer().ok();
-        let Some(why) = said.and_then(|producer| producer.context().take_why()) else {
+        let Some(mut why) = said.and_then(|producer| producer.context().take_why()) else {
             return;
         };
+        for missing in self.missing_topics() {
+            why = format!("{why}; there is no topic `{missing}`");
+        }
         tracing::warn!("a transaction fails: {why}");
-        drop(self.events.send(Event::Failing(why.clone())));
-        self.why = Some(why);
-    }
-
-    /// Says which topics are gone, where that may be why. Only once the transaction is aborted: questions to slow
-    /// brokers must not keep it open for longer than they allow.
-    fn tell_missing_topics(&mut self) {
-        let Some(mut why) = self.why.take() else {
-            return;
-        };
-        let missing = self.missing_topics();
-        if missing.is_empty() {
-            return;
-        }
-        for topic in missing {
-            why = format!("{why}; there is no topic `{topic}`");
-        }
-        tracing::warn!("a transaction failed: {why}");
         drop(self.events.send(Event::Failing(why)));
     }
 

@@ -198,7 +198,6 @@ impl Threads {
             clock,
             beat: Arc::clone(&beats[1]),
             producer: None,
-            why: None,
         };
         let member = Member {
             kafka,
