@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_model::{AccountFields, Actor, Body, Day, Event, Field, Timestamp, Value};
+use mainstay_model::{AccountFields, Actor, Day, Event, Field, Timestamp, Value};
 
 use crate::facts::early::{Early, Happening, Used, What};
 use crate::facts::firsts::{Deed, Firsts};
@@ -139,16 +139,7 @@ impl Account {
         let what = What::of(&event.body, around.terms);
         let user = event.user.as_deref().filter(|_| what.has_user());
         let user = user.map(|id| self.users.find_or_add(id));
-        let fields = match &event.body {
-            Body::AccountCreated(fields) | Body::AccountUpdated(fields) => Some(fields),
-            Body::Product { .. }
-            | Body::UserSignedUp(_)
-            | Body::UserInvited(_)
-            | Body::UserRemoved
-            | Body::UserUpdated(_)
-            | Body::AccountDeleted
-            | Body::Other(_) => None,
-        };
+        let fields = event.body.account_fields();
         if let Some(fields) = fields {
             self.name_and_zone(fields, at, around);
         }

@@ -192,16 +192,7 @@ impl Engine {
     }
 
     fn zone_of(&mut self, known: Option<AccountNo>, event: &Event<'_>) -> ZoneNo {
-        let fields = match &event.body {
-            Body::AccountCreated(fields) | Body::AccountUpdated(fields) => Some(fields),
-            Body::Product { .. }
-            | Body::UserSignedUp(_)
-            | Body::UserInvited(_)
-            | Body::UserRemoved
-            | Body::UserUpdated(_)
-            | Body::AccountDeleted
-            | Body::Other(_) => None,
-        };
+        let fields = event.body.account_fields();
         match known.and_then(|no| self.accounts[no as usize].as_ref()) {
             Some(account) => {
                 let zones = &mut self.zones;

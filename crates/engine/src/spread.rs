@@ -4,7 +4,7 @@
 //! durations would tell (a test holds them together). A live histogram takes 147 KB; kept are pairs of
 //! bucket and count.
 
-use mainstay_model::Sorted;
+use mainstay_model::{Sorted, Timestamp};
 
 /// Values below this have a bucket each: 2 x 10^3, rounded up to a power of two.
 const EXACT: u64 = 2048;
@@ -15,6 +15,11 @@ pub(crate) fn bucket(ms: i64) -> u16 {
     let ms = u64::try_from(ms).unwrap_or(0);
     let shift = u64::from(64 - (ms | (EXACT - 1)).leading_zeros()) - 11;
     (shift * HALF + (ms >> shift)) as u16
+}
+
+/// The bucket of the time from one instant to another; what came before counts as at once.
+pub(crate) fn bucket_between(from: Timestamp, to: Timestamp) -> u16 {
+    bucket((to.0 - from.0).max(0))
 }
 
 /// The greatest duration of a bucket, in milliseconds.

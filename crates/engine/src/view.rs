@@ -272,7 +272,9 @@ impl Scan {
         let first = self.first_activated.map_or(last.at, |at| at.min(last.at));
         self.first_activated = Some(first);
         if let Some(sign_up) = sign_up {
-            gathered.to_value.push(bucket_between(sign_up, last.at));
+            gathered
+                .to_value
+                .push(spread::bucket_between(sign_up, last.at));
         }
     }
 
@@ -349,7 +351,7 @@ impl Scan {
         for (number, first) in firsts.features(view.day) {
             let place = view.terms.features().iter().position(|no| *no == number);
             if let Some(place) = place {
-                gathered.to_adopt[place].push(bucket_between(sign_up, first.at));
+                gathered.to_adopt[place].push(spread::bucket_between(sign_up, first.at));
             }
         }
     }
@@ -414,10 +416,6 @@ impl Uses {
             scan.adopted += twice >> number & 1;
         }
     }
-}
-
-fn bucket_between(from: Timestamp, to: Timestamp) -> u16 {
-    spread::bucket((to.0 - from.0).max(0))
 }
 
 fn counted(mut buckets: Vec<u16>) -> Sorted<u16> {

@@ -78,6 +78,23 @@ impl Body<'_> {
     }
 }
 
+impl<'a> Body<'a> {
+    /// What the event says of its account's fields, if that is what it is for.
+    #[must_use]
+    pub fn account_fields(&self) -> Option<&AccountFields<'a>> {
+        match self {
+            Body::AccountCreated(fields) | Body::AccountUpdated(fields) => Some(fields),
+            Body::Product { .. }
+            | Body::UserSignedUp(_)
+            | Body::UserInvited(_)
+            | Body::UserRemoved
+            | Body::UserUpdated(_)
+            | Body::AccountDeleted
+            | Body::Other(_) => None,
+        }
+    }
+}
+
 /// Who used the product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {

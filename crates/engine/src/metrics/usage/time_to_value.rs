@@ -60,7 +60,7 @@ fn since_creation(view: &View<'_>, at: Option<Timestamp>) -> Parts {
     let mut spread = Sorted::default();
     if let Some(at) = at {
         let (created, _) = view.account.lifecycle.begun_at(view.day);
-        spread.count(spread::bucket((at.0 - created.0).max(0)), 1);
+        spread.count(spread::bucket_between(created, at), 1);
     }
     Parts::Spread(spread)
 }
