@@ -10,6 +10,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::patience;
 
+/// How many lines of a log are told.
+const LAST_WORDS: usize = 60;
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -112,7 +115,7 @@ impl Process {
     pub fn last_words(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
-        let tail = &lines[lines.len().saturating_sub(20)..];
+        let tail = &lines[lines.len().saturating_sub(LAST_WORDS)..];
         format!("the end of {}:\n{}", self.log.display(), tail.join("\n"))
     }
 
@@ -127,6 +130,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+        // Where a trial fails on a machine whose disk nobody sees again, this is all there is to read.
+        if std::thread::panicking() {
+            eprintln!("{}", self.last_words());
+        }
     }
 }
 
