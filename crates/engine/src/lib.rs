@@ -14,8 +14,11 @@ mod changelog;
 mod dedup;
 mod engine;
 mod facts;
+mod groups;
 mod metrics;
 mod pack;
+mod reading;
+mod rollup;
 mod settings;
 mod spread;
 mod stream_time;
@@ -24,7 +27,9 @@ mod view;
 mod zones;
 
 pub use changelog::{BrokenState, Put};
-pub use engine::{Due, Engine, Outputs, Pace, Size, Verdict};
-pub use metrics::{Asked, CATALOGUE, Metric, Read, account_columns, account_infos, infos};
+pub use engine::{Due, Engine, Outputs, Pace, Place, Size, Verdict};
+pub use metrics::{
+    Asked, CATALOGUE, Metric, Read, account_columns, account_infos, group_columns, infos,
+};
 pub use settings::Settings;
 pub use view::View;

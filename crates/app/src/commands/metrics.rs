@@ -80,6 +80,7 @@ fn unit(unit: Unit) -> &'static str {
 fn levels(levels: Levels) -> &'static str {
     match levels {
         Levels::Account => "accounts",
+        Levels::Group => "groups",
         Levels::AccountAndGroup => "accounts, groups",
         Levels::AccountGroupAndCohort => "accounts, groups, cohorts",
     }
