@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod broker;
+mod fixtures;
 mod formats;
 mod instrument;
 mod laws;
@@ -21,6 +22,7 @@ type Suite = fn() -> Vec<Trial>;
 const SUITES: &[Suite] = &[
     scenarios::trials,
     oracle::trials,
+    fixtures::trials,
     replay::trials,
     bad_input::trials,
     restart::trials,
