@@ -38,7 +38,9 @@ fn real_activity_is_told_as_it_was() {
     assert_eq!(summary.counts.all_applied() + too_late, lines.len() as u64);
     assert_eq!(said.codes(), vec![Code::TooLate.name(); said.dead.len()]);
     assert_eq!(said.dead.len() as u64, too_late);
-    none(&oracle.truth().differences(&said.found()));
+    let truth = oracle.truth();
+    none(&truth.differences(&said.found()));
+    none(&truth.group_differences(&said.found_of_groups()));
 }
 
 fn real_activity_is_told_as_it_was_on_four_shards() {
@@ -46,11 +48,13 @@ fn real_activity_is_told_as_it_was_on_four_shards() {
     let oracle = Oracle::sharded(settings(&expected), |account| shard_of(account, 4));
     let (oracle, _) = taken(oracle, &lines());
     let (said, _) = replayed(&expected, 4);
-    none(&oracle.truth().differences(&said.found()));
+    let truth = oracle.truth();
+    none(&truth.differences(&said.found()));
+    none(&truth.group_differences(&said.found_of_groups()));
 }
 
 /// What stands in `expected.json` is what the oracle says of accounts, groups and cohorts, and what the
-/// pipeline says of accounts.
+/// pipeline says of accounts and groups.
 fn the_numbers_counted_from_real_activity_hold() {
     let (expected, lines) = (expected(), lines());
     let (oracle, fates) = taken(Oracle::new(settings(&expected)), &lines);
@@ -60,7 +64,7 @@ fn the_numbers_counted_from_real_activity_hold() {
     assert_eq!(expected["records"]["read"], lines.len());
     assert_eq!(expected["records"]["too_late"], refused.count());
     let mut differences = of_accounts(&expected, &truth, &told(&said));
-    differences.extend(of_groups(&expected, &truth));
+    differences.extend(of_groups(&expected, &truth, &told_of_groups(&said)));
     differences.extend(of_cohorts(&expected, &truth));
     none(&differences);
 }
@@ -81,13 +85,17 @@ fn of_accounts(expected: &Value, truth: &Truth, told: &Told) -> Vec<String> {
     differences
 }
 
-fn of_groups(expected: &Value, truth: &Truth) -> Vec<String> {
+fn of_groups(expected: &Value, truth: &Truth, told: &Told) -> Vec<String> {
     let mut differences = Vec::new();
     for (group, day, values) in days(&expected["groups"]) {
+        let record = told.get(&(group.to_owned(), day));
+        let record = record.unwrap_or_else(|| panic!("no record of {group} on {day}"));
         for (id, counted) in values {
             let of_oracle = truth.value_of_group(pair(group), day, id);
             let whose = format!("{group} {day} {id}");
             differences.extend(differs(&whose, counted, "the oracle", of_oracle));
+            let of_pipeline = value_of(record, id);
+            differences.extend(differs(&whose, counted, "the pipeline", of_pipeline));
         }
     }
     differences
@@ -115,13 +123,27 @@ fn of_cohorts(expected: &Value, truth: &Truth) -> Vec<String> {
 type Told = BTreeMap<(String, Day), Value>;
 
 fn told(said: &Said) -> Told {
-    let records = said.daily.iter().map(|line| {
+    last_of(&said.daily, |record| text(record, "account_id"))
+}
+
+fn told_of_groups(said: &Said) -> Told {
+    last_of(&said.groups, |record| {
+        [text(record, "dimension"), text(record, "segment")].join("/")
+    })
+}
+
+fn last_of(lines: &[Vec<u8>], whose: impl Fn(&Value) -> String) -> Told {
+    let records = lines.iter().map(|line| {
         let record = pipeline::json(line);
-        let text = |name: &str| record[name].as_str().expect("a record says whose it is");
-        let name = (text("account_id").to_owned(), day(text("date")));
+        let name = (whose(&record), day(&text(&record, "date")));
         (name, record)
     });
     records.collect()
+}
+
+fn text(record: &Value, name: &str) -> String {
+    let text = record[name].as_str();
+    text.expect("a record says whose it is").to_owned()
 }
 
 /// A value of a record; that of a feature by its path, `features.input.users_30d`.

@@ -123,6 +123,11 @@ fn every_output_is_written_as_it_was() {
         refresh,
     );
     compare(
+        &folder.join("segment-daily.jsonl"),
+        &text(&said.groups),
+        refresh,
+    );
+    compare(
         &folder.join("dead-letter.jsonl"),
         &text(&said.dead),
         refresh,

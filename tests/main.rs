@@ -14,6 +14,7 @@ mod pipeline;
 mod replay;
 mod restart;
 mod scenarios;
+mod segments;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -21,6 +22,7 @@ type Suite = fn() -> Vec<Trial>;
 
 const SUITES: &[Suite] = &[
     scenarios::trials,
+    segments::trials,
     oracle::trials,
     fixtures::trials,
     replay::trials,

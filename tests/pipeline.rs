@@ -10,7 +10,7 @@ use std::sync::Arc;
 use mainstay::replay::{Replay, Summary};
 use mainstay::shard::{Logic, Plan, Target};
 use mainstay_codec::{Format, Limits};
-use mainstay_connectors::{InputRecord, NoHeaders, Shard, Slice, SourceNo, Topic};
+use mainstay_connectors::{Closing, InputRecord, NoHeaders, Shard, Slice, SourceNo, Topic};
 use mainstay_engine::{Settings, account_columns, group_columns};
 use mainstay_model::{Day, Timestamp};
 use mainstay_testkit::oracle::Found;
@@ -200,4 +200,32 @@ pub(crate) fn hand_back(logic: &mut Logic, slice: &Slice) {
         let taken = logic.take_part(key, part.value);
         taken.unwrap_or_else(|err| panic!("a part of a group: {err}"));
     }
+}
+
+/// What a single shard says whose slices are closed after so many records.
+pub(crate) fn in_slices_of(size: usize, plan: Plan, lines: &[String]) -> Said {
+    let mut logic = Arc::new(plan).shard(0, 1, REPLAYED_AT);
+    let (mut said, mut slice) = (Said::default(), Slice::default());
+    let closing = Closing {
+        behind: true,
+        pace_ms: 0,
+    };
+    for (offset, line) in lines.iter().enumerate() {
+        read(&mut logic, 0, offset, line.as_bytes());
+        while logic.work() {}
+        if (offset + 1).is_multiple_of(size) {
+            logic.close(closing, &mut slice);
+            said.take(&slice);
+            hand_back(&mut logic, &slice);
+        }
+    }
+    let now = logic.now();
+    logic.end(now, false);
+    logic.close(closing, &mut slice);
+    said.take(&slice);
+    hand_back(&mut logic, &slice);
+    logic.tell_groups();
+    logic.close(closing, &mut slice);
+    said.take(&slice);
+    said
 }

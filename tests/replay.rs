@@ -10,14 +10,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use libtest_mimic::Trial;
 use mainstay::shard::{Plan, Target};
 use mainstay_codec::Format;
-use mainstay_connectors::{Closing, Shard, Slice};
 use mainstay_testkit::history::{self, shuffle_within};
 use mainstay_testkit::oracle::{Oracle, same_value};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::laws::{self, FAR, NEAR};
-use crate::pipeline::{self, Said};
+use crate::pipeline;
 
 pub(crate) fn trials() -> Vec<Trial> {
     crate::trials!("replay": [
@@ -66,39 +65,17 @@ fn any_order_within_the_lateness_says_the_same() {
 fn slices_of_any_size_say_the_same() {
     laws::hold("replay_slices", 24, laws::steps(100), |steps| {
         let lines = laws::lines(&steps, FAR);
-        let whole = in_slices_of(usize::MAX, &lines);
+        let whole = pipeline::in_slices_of(usize::MAX, plan(), &lines);
         for size in [1, 7] {
-            prop_assert_eq!(&in_slices_of(size, &lines).daily, &whole.daily, "{}", size);
+            prop_assert_eq!(
+                &pipeline::in_slices_of(size, plan(), &lines).daily,
+                &whole.daily,
+                "{}",
+                size
+            );
         }
         Ok(())
     });
-}
-
-fn in_slices_of(size: usize, lines: &[String]) -> Said {
-    let mut logic = std::sync::Arc::new(plan()).shard(0, 1, pipeline::REPLAYED_AT);
-    let (mut said, mut slice) = (Said::default(), Slice::default());
-    let closing = Closing {
-        behind: true,
-        pace_ms: 0,
-    };
-    for (offset, line) in lines.iter().enumerate() {
-        pipeline::read(&mut logic, 0, offset, line.as_bytes());
-        while logic.work() {}
-        if (offset + 1).is_multiple_of(size) {
-            logic.close(closing, &mut slice);
-            said.take(&slice);
-            pipeline::hand_back(&mut logic, &slice);
-        }
-    }
-    let now = logic.now();
-    logic.end(now, false);
-    logic.close(closing, &mut slice);
-    said.take(&slice);
-    pipeline::hand_back(&mut logic, &slice);
-    logic.tell_groups();
-    logic.close(closing, &mut slice);
-    said.take(&slice);
-    said
 }
 
 /// The lines but those of an id that came by another input before: the first to arrive under an id counts, and

@@ -422,6 +422,7 @@ impl Shard for Logic {
             self.standing = Standing {
                 accounts: size.accounts as u64,
                 users: size.users as u64,
+                crowded_dimensions: size.crowded as u64,
                 state_bytes: size.bytes as u64,
                 ..self.standing
             };

@@ -108,7 +108,7 @@ mod tests {
             .into_iter()
             .map(|source| source.name)
             .collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(names, ["a", "b", "partials"]);
         let plan = plan(&config, Target::Topics);
         let names: Vec<_> = plan.sources.into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["a", "b"]);

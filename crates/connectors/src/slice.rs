@@ -87,6 +87,8 @@ pub struct Standing {
     pub accounts: u64,
     /// Users that it keeps.
     pub users: u64,
+    /// Dimensions with more segments than are told.
+    pub crowded_dimensions: u64,
     /// Bytes of facts and ids, without what the allocator adds.
     pub state_bytes: u64,
 }

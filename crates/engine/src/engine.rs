@@ -118,6 +118,8 @@ pub struct Size {
     pub users: usize,
     /// Ids remembered against duplicates.
     pub ids: usize,
+    /// Dimensions with more segments than are told.
+    pub crowded: usize,
     /// Bytes of facts and ids, without what the allocator adds.
     pub bytes: usize,
 }
@@ -594,6 +596,7 @@ impl Engine {
         accounts.fold(
             Size {
                 ids: self.dedup.len(),
+                crowded: self.groups.crowded(),
                 bytes: self.dedup.bytes(),
                 ..Size::default()
             },

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainstay_model::{Day, Parts};
 
 use crate::changelog::Put;
+use crate::limit::{Last, Limit};
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::reading::{Reading, pack_parts, unpack_parts};
 use crate::terms::Terms;
@@ -30,6 +31,7 @@ pub(crate) struct GroupDay {
 /// The sums of a shard.
 pub(crate) struct Groups {
     rows: BTreeMap<GroupDay, Row>,
+    limit: Limit,
     /// Of days up to this one nothing is said any more: what was said of them was not kept, or they are too old to be
     /// corrected.
     frozen: Day,
@@ -199,18 +201,21 @@ pub(crate) enum Said {
 }
 
 /// Where a shard stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// Every account of the shard has closed this day.
     pub(crate) closed: Day,
     /// Of days up to this one the shard says nothing more.
     pub(crate) frozen: Day,
+    /// Of further segments it says nothing at all.
+    pub(crate) last: Last,
 }
 
 impl Default for Groups {
     fn default() -> Groups {
         Groups {
             rows: BTreeMap::new(),
+            limit: Limit::default(),
             frozen: Day(i32::MIN),
             mark: None,
             kept_days: 0,
@@ -253,6 +258,9 @@ impl Groups {
                 dimension: dimension.into(),
                 segment: segment.into(),
             };
+            if dimension != ALL && !self.admits(&name, terms.settings.segments_max) {
+                continue;
+            }
             let row = self.rows.entry(name.clone()).or_insert_with(|| Row {
                 sums: Sums::Open(Box::default()),
                 written: false,
@@ -261,6 +269,37 @@ impl Groups {
             self.unsaved.insert(name.clone());
             self.unsaid.insert(name);
         }
+    }
+
+    /// Whether a day of a segment is kept. One more segment may put another one beyond the limit.
+    fn admits(&mut self, name: &GroupDay, most: usize) -> bool {
+        let (dimension, segment) = (&*name.dimension, &*name.segment);
+        if !self.limit.last.admits(dimension, segment) {
+            return false;
+        }
+        if self.rows.contains_key(name) {
+            return true;
+        }
+        let Some(beyond) = self.limit.enters(name, most) else {
+            return true;
+        };
+        self.state_dirty = true;
+        let goes = |name: &GroupDay| *name.dimension == *dimension && name.segment == beyond;
+        let removed = &mut self.removed;
+        self.rows.retain(|name, row| {
+            if goes(name) && row.written {
+                removed.push(name.clone());
+            }
+            !goes(name)
+        });
+        self.unsaved.retain(|name| !goes(name));
+        self.unsaid.retain(|name| !goes(name));
+        *segment != *beyond
+    }
+
+    /// How many dimensions have more segments than are told.
+    pub(crate) fn crowded(&self) -> usize {
+        self.limit.last.dimensions()
     }
 
     /// Every account has closed `day`, or there is none: what is known of it and of days before goes out, then the
@@ -311,6 +350,7 @@ impl Groups {
             return None;
         }
         let (name, row) = self.rows.pop_first()?;
+        self.limit.leaves(&name);
         self.unsaved.remove(&name);
         self.unsaid.remove(&name);
         if row.written {
@@ -341,7 +381,11 @@ impl Groups {
         if closed != NOBODY {
             self.freeze(closed.minus(self.kept_days));
         }
-        Said::Mark(Mark { closed, frozen })
+        Said::Mark(Mark {
+            closed,
+            frozen,
+            last: self.limit.last.clone(),
+        })
     }
 
     /// Writes what has changed, and says how many keys that adds or takes away.
@@ -372,6 +416,7 @@ impl Groups {
             to.int(self.frozen.0.into());
             to.uint(u64::from(self.mark.is_some()));
             to.int(self.mark.unwrap_or_default().0.into());
+            self.limit.last.pack(&mut to);
             keys += i64::from(!std::mem::replace(&mut self.state_written, true));
             put(b"G", Some(&bytes));
         }
@@ -395,8 +440,10 @@ impl Groups {
         let same = *from.take(8)? == columns.to_le_bytes();
         let frozen = from.day()?;
         let mark = (from.uint()? == 1).then_some(from.day()?);
+        let last = Last::unpack(&mut from)?;
         self.state_written = true;
         if same {
+            self.limit.last = last;
             (self.frozen, self.mark, self.state_dirty) = (frozen, mark, false);
         }
         Ok(())
@@ -414,6 +461,9 @@ impl Groups {
             sums: Sums::Packed(packed.into()),
             written: true,
         };
+        if *name.dimension != *ALL {
+            self.limit.enters(&name, usize::MAX);
+        }
         self.rows.insert(name, row);
         Ok(())
     }

@@ -15,6 +15,7 @@ mod dedup;
 mod engine;
 mod facts;
 mod groups;
+mod limit;
 mod metrics;
 mod pack;
 mod reading;

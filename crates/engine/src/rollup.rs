@@ -11,6 +11,7 @@ use mainstay_model::{Corrected, SegmentDaily, Value};
 use crate::changelog::Put;
 use crate::engine::Outputs;
 use crate::groups::{GroupDay, Mark, Part, Said};
+use crate::limit::Last;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::terms::Terms;
 
@@ -80,6 +81,7 @@ pub(crate) fn encode(said: &Said, shard: u32, columns: u64) -> (Vec<u8>, Option<
             let mut to = Packer(&mut value);
             to.int(mark.closed.0.into());
             to.int(mark.frozen.0.into());
+            mark.last.pack(&mut to);
             (mark_key(shard), Some(value))
         }
         Said::Gone(name) => (part_key(shard, name), None),
@@ -164,6 +166,7 @@ impl Rollup {
             Some(Mark {
                 closed: all.closed.min(mark.closed),
                 frozen: all.frozen.min(mark.frozen),
+                last: all.last.both(&mark.last),
             })
         })
     }
@@ -186,7 +189,13 @@ impl Rollup {
             return;
         };
         match self.news.pop_first() {
-            Some(name) if name.day <= mark.closed => return self.tell(name, terms, out),
+            Some(name) if name.day <= mark.closed => {
+                // Of what one shard does not keep there is no whole sum.
+                if mark.last.admits(&name.dimension, &name.segment) {
+                    self.tell(name, terms, out);
+                }
+                return;
+            }
             Some(name) => _ = self.news.insert(name),
             None => {}
         }
@@ -325,6 +334,7 @@ impl Mark {
         Ok(Mark {
             closed: from.day()?,
             frozen: from.day()?,
+            last: Last::unpack(&mut from)?,
         })
     }
 }
@@ -354,4 +364,168 @@ pub(crate) fn corrected(old: &[Value], new: &[Value]) -> Vec<Corrected> {
             was: old.clone(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use mainstay_model::{AccountDaily, Day, Parts};
+
+    /// The days of groups that are told, with their revisions and numbers of users active on the day.
+    #[derive(Default)]
+    struct Heard(Vec<(i32, u32, Option<Value>)>);
+
+    impl Outputs for Heard {
+        fn account_daily(&mut self, _: &AccountDaily<'_>) {}
+
+        fn segment_daily(&mut self, record: &SegmentDaily<'_>) {
+            let told = (
+                record.date.0,
+                record.revision,
+                record.values.first().cloned(),
+            );
+            self.0.push(told);
+        }
+    }
+
+    fn name(day: i32) -> GroupDay {
+        GroupDay {
+            day: Day(day),
+            dimension: "plan".into(),
+            segment: "pro".into(),
+        }
+    }
+
+    fn part(day: i32, accounts: u64, users: u64, terms: &Terms) -> Said {
+        let mut parts = vec![Parts::Nothing; terms.readers().of_groups().len()];
+        parts[0] = Parts::count(users);
+        Said::Part(name(day), Part { accounts, parts })
+    }
+
+    fn mark(closed: i32, frozen: i32) -> Said {
+        Said::Mark(Mark {
+            closed: Day(closed),
+            frozen: Day(frozen),
+            last: Last::default(),
+        })
+    }
+
+    struct Case {
+        rollup: Rollup,
+        terms: Terms,
+        heard: Heard,
+    }
+
+    impl Case {
+        fn of_two_shards() -> Case {
+            Case {
+                rollup: Rollup::new(2),
+                terms: Terms::new(Settings::default()),
+                heard: Heard::default(),
+            }
+        }
+
+        fn says(&mut self, shard: u32, said: &Said) -> &mut Case {
+            self.says_of(shard, said, self.terms.columns())
+        }
+
+        fn says_of(&mut self, shard: u32, said: &Said, columns: u64) -> &mut Case {
+            let (key, value) = encode(said, shard, columns);
+            self.rollup.take(&key, value.as_deref(), false).unwrap();
+            while self.rollup.has_news(self.terms.columns()) {
+                self.rollup.tell_next(&self.terms, &mut self.heard);
+            }
+            self
+        }
+
+        fn heard(&mut self) -> Vec<(i32, u32, Option<Value>)> {
+            std::mem::take(&mut self.heard.0)
+        }
+    }
+
+    #[test]
+    fn a_day_is_told_when_the_last_shard_has_closed_it_and_a_part_replaces_the_one_before() {
+        let mut case = Case::of_two_shards();
+        let [one, other, more] = [2, 3, 5].map(|users| part(7, 1, users, &case.terms));
+        case.says(0, &one).says(0, &mark(7, 0)).says(1, &other);
+        assert_eq!(case.heard(), []);
+        case.says(1, &mark(7, 0));
+        assert_eq!(case.heard(), [(7, 0, Some(Value::Count(5)))]);
+        case.says(0, &more).says(0, &mark(7, 0));
+        assert_eq!(case.heard(), [(7, 1, Some(Value::Count(8)))]);
+        case.says(0, &more);
+        assert_eq!(case.heard(), [], "the same again is no news");
+    }
+
+    #[test]
+    fn a_group_that_nobody_is_in_any_more_is_withdrawn() {
+        let mut case = Case::of_two_shards();
+        let [some, none] = [(1, 2), (0, 0)].map(|(n, users)| part(7, n, users, &case.terms));
+        case.says(1, &mark(9, 0))
+            .says(0, &some)
+            .says(0, &mark(7, 0));
+        case.says(0, &none);
+        assert_eq!(case.heard(), [(7, 0, Some(Value::Count(2))), (7, 1, None)]);
+    }
+
+    #[test]
+    fn what_a_shard_keeps_no_more_holds_until_no_shard_speaks_of_it() {
+        let mut case = Case::of_two_shards();
+        let [one, other] = [2, 3].map(|users| part(7, 1, users, &case.terms));
+        case.says(0, &one)
+            .says(0, &mark(7, 0))
+            .says(0, &mark(50, 10));
+        case.says(0, &Said::Gone(name(7)));
+        case.says(1, &other).says(1, &mark(7, 0));
+        assert_eq!(case.heard(), [(7, 0, Some(Value::Count(5)))]);
+        assert_eq!(case.rollup.days.len(), 1);
+        case.says(1, &mark(50, 10));
+        assert_eq!((case.heard(), case.rollup.days.len()), (vec![], 0));
+    }
+
+    #[test]
+    fn while_a_shard_speaks_of_other_values_nothing_is_told() {
+        let mut case = Case::of_two_shards();
+        let [one, other] = [2, 3].map(|users| part(7, 1, users, &case.terms));
+        case.says(0, &one).says(0, &mark(7, 0));
+        case.says_of(1, &other, 1).says_of(1, &mark(7, 0), 1);
+        assert_eq!(case.heard(), []);
+        // It has gone over to our values: what it said of others is of days that it says nothing more of.
+        case.says(1, &mark(7, 7));
+        assert_eq!(case.heard(), []);
+        let next = part(8, 1, 4, &case.terms);
+        case.says(1, &next)
+            .says(1, &mark(8, 7))
+            .says(0, &mark(8, 0));
+        assert_eq!(case.heard(), [(8, 0, Some(Value::Count(4)))]);
+    }
+
+    #[test]
+    fn what_is_saved_comes_back_and_says_nothing_twice() {
+        let mut case = Case::of_two_shards();
+        let one = part(7, 1, 2, &case.terms);
+        case.says(1, &mark(9, 0)).says(0, &one).says(0, &mark(8, 0));
+        let columns = case.terms.columns();
+        let mut log = Vec::new();
+        let keys = case.rollup.save(columns, &mut |key, value| {
+            log.push((key.to_vec(), value.unwrap().to_vec()));
+        });
+        assert_eq!(
+            (keys, log.len()),
+            (4, 4),
+            "two marks, a part, what was told"
+        );
+        case.rollup = Rollup::new(2);
+        for (key, value) in &log {
+            match key[0] {
+                b'R' => case.rollup.restore(&key[1..], value, columns).unwrap(),
+                _ => case.rollup.take(key, Some(value), true).unwrap(),
+            }
+        }
+        case.heard();
+        case.says(1, &mark(10, 0));
+        assert_eq!(case.heard(), []);
+        assert_eq!(case.rollup.save(columns, &mut |_, _| {}), 0, "no new key");
+    }
 }

@@ -8,13 +8,14 @@ use super::setting::{Setting, Shown, read_texts};
 use super::tree::Node;
 
 section! {
-    /// By which traits accounts are grouped, besides the fleet. Their values are kept from now on; records of
-    /// groups come with a later release. A list alone is short for `by`:
-    /// `segments = ["plan", "region"]`, before all sections.
+    /// By which traits accounts are grouped, besides the fleet. An account is where it is at the end of a day; one
+    /// without a value is in `unknown`. A list alone is short for `by`: `segments = ["plan", "region"]`, before all
+    /// sections. After a change, days that were closed before are told no more.
     pub struct Segments {
         /// Names of traits, 16 at most: "plan", "industry", "size", "region", "owner", or those of your own.
         by: TraitNames = TraitNames::default();
-        /// How many segments a trait may make. Accounts with further values count in the fleet alone.
+        /// How many segments of a trait each shard keeps, the first by name. Accounts with further values count in
+        /// the fleet alone; the gauge `mainstay_crowded_dimensions` is then above 0.
         max: u32 = 200, in 1..=10_000;
     }
 }

@@ -31,6 +31,7 @@ pub(super) struct Families {
     pub(super) state_users: IntGaugeVec,
     pub(super) state_accounts: IntGaugeVec,
     pub(super) state_bytes: IntGaugeVec,
+    pub(super) crowded_dimensions: IntGaugeVec,
     pub(super) live_keys: IntGaugeVec,
     pub(super) changelog_bytes: IntCounter,
     pub(super) changelog_per_event: Gauge,
@@ -171,6 +172,12 @@ impl Families {
                 r,
                 "state_bytes",
                 "Bytes of facts and ids that a shard keeps, without what the allocator adds.",
+                &["shard"],
+            ),
+            crowded_dimensions: int_vec(
+                r,
+                "crowded_dimensions",
+                "Dimensions with more segments than `segments.max`, of which the last by name are not told.",
                 &["shard"],
             ),
             live_keys: int_vec(

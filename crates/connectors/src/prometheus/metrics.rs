@@ -194,6 +194,8 @@ impl Metrics {
         set(&families.state_users, label, slice.standing.users);
         set(&families.state_accounts, label, slice.standing.accounts);
         set(&families.state_bytes, label, slice.standing.state_bytes);
+        let crowded = slice.standing.crowded_dimensions;
+        set(&families.crowded_dimensions, label, crowded);
 
         let mut seen = self.lock();
         seen.refused.remove(&committed.shard);
@@ -254,6 +256,7 @@ impl Metrics {
             &families.state_users,
             &families.state_accounts,
             &families.state_bytes,
+            &families.crowded_dimensions,
             &families.live_keys,
         ] {
             drop(family.remove_label_values(&[&label]));
