@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::account::{Account, KEPT_DAYS, Surroundings};
 use crate::changelog::Changelog;
 use crate::dedup::{Dedup, Remembered, Seen};
+use crate::explain::Look;
 use crate::metrics;
 use crate::settings::Settings;
 use crate::stream_time::StreamTime;
@@ -46,6 +47,9 @@ pub trait Outputs {
 
     /// The newest rolling values of an account.
     fn account_metrics(&mut self, _: &AccountMetrics<'_>) {}
+
+    /// A day of an account was closed.
+    fn day_closed(&mut self, _: &Look<'_>) {}
 
     /// An account was deleted: nothing more will be said of it.
     fn account_gone(&mut self, _account: &str) {}
@@ -379,6 +383,7 @@ impl Engine {
         if let Some(values) = account.values(day, &self.terms, &self.zones) {
             tell(account, day, &values, &[], &self.terms, &self.zones, out);
         }
+        out.day_closed(&Look::new(account, &self.terms, &self.zones));
         // Once: what happens to it later is kept like that of any other, and told if it comes back.
         if account.deleted_for() == Some(KEPT_DAYS + 1) {
             self.changelog.forget(no, account);

@@ -12,6 +12,7 @@ pub use account::{account_daily, account_daily_key, account_metrics};
 pub use dead_letter::{
     Header, Letter, MAX_HOPS, dead_letter, dead_letter_line, hops, original_headers,
 };
+pub use write::value;
 
 /// The version of the shape of the records; it rises when a reader would have to change.
 pub const SCHEMA_VERSION: u32 = 1;
