@@ -9,9 +9,11 @@ use mainstay_codec::{Format, Limits, records};
 use mainstay_connectors::kafka::partition_of;
 use mainstay_connectors::{Closing, Counts, InputRecord, RestoreError, Shard, Slice};
 use mainstay_connectors::{SourceNo, Standing, Topic};
-use mainstay_engine::{Engine, Outputs, Pace, Settings, Size, Verdict, account_columns};
+use mainstay_engine::{Engine, Look, Outputs, Pace, Settings, Size, Verdict, account_columns};
 use mainstay_model::Timestamp;
 use mainstay_model::{AccountDaily, AccountMetrics, Code, Column, DeadLetter, Event, Rejection};
+
+use crate::explain::{Answer, Asked, Question};
 
 /// What every shard of a run is made from.
 #[derive(Clone, Debug)]
@@ -75,6 +77,7 @@ struct Said {
     key: Vec<u8>,
     value: Vec<u8>,
     counts: Counts,
+    asked: Option<Asked>,
 }
 
 impl Plan {
@@ -100,6 +103,7 @@ impl Plan {
                 key: Vec::new(),
                 value: Vec::new(),
                 counts: Counts::default(),
+                asked: None,
             },
             replayed_at,
             told_at: Vec::new(),
@@ -130,6 +134,23 @@ impl Logic {
         if !open {
             self.engine.run_on(last, &mut self.said);
         }
+    }
+
+    /// Asks why a value is what it is: to be answered as soon as it can no longer change.
+    pub(crate) fn ask(&mut self, question: Question) {
+        self.said.asked = Some(Asked::new(question));
+    }
+
+    /// Whether what was asked is answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        let asked = self.said.asked.as_ref();
+        asked.is_some_and(Asked::is_answered)
+    }
+
+    /// The answer to what was asked, by what is known now.
+    pub(crate) fn answer(&mut self) -> Option<Answer> {
+        let asked = self.said.asked.take()?;
+        Some(asked.answer(&self.engine))
     }
 
     fn decode_and_apply(
@@ -423,6 +444,12 @@ impl Outputs for Said {
             Vec::new(),
         );
         self.slice.show(record.account, record.values);
+    }
+
+    fn day_closed(&mut self, account: &Look<'_>) {
+        if let Some(asked) = &mut self.asked {
+            asked.day_closed(account);
+        }
     }
 
     fn account_gone(&mut self, account: &str) {
