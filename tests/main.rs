@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod broker;
+mod explain;
 mod formats;
 mod instrument;
 mod laws;
@@ -22,6 +23,7 @@ const SUITES: &[Suite] = &[
     scenarios::trials,
     oracle::trials,
     replay::trials,
+    explain::trials,
     bad_input::trials,
     restart::trials,
     formats::trials,
