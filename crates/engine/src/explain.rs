@@ -43,7 +43,7 @@ pub struct Explanation {
     /// The users who count, in the order of their ids.
     pub users: Vec<ByUser>,
     /// How much of a sum over users no user did.
-    pub without_user: Option<i64>,
+    pub without_user: Option<Value>,
 }
 
 /// How much was done on a day.
@@ -261,9 +261,9 @@ impl Of {
             table: table(&parts),
             deed: why.days.or(why.user_days).map(|(deed, _)| deed),
             days: self.days(why.days, view),
-            without_user: why.days.and(why.user_days).map(|_| {
-                let of_users = users.iter().map(|(_, parts)| sum(parts));
-                sum(&parts) - of_users.sum::<i64>()
+            without_user: why.days.and(why.user_days).map(|(deed, _)| {
+                let of_users: u64 = users.iter().map(|(_, parts)| sum(parts)).sum();
+                deed.told(sum(&parts).saturating_sub(of_users))
             }),
             users: users.into_iter().map(|(user, _)| user).collect(),
             column,
@@ -366,9 +366,9 @@ fn counts(alone: &Parts, all: &Parts) -> bool {
     }
 }
 
-fn sum(parts: &Parts) -> i64 {
+fn sum(parts: &Parts) -> u64 {
     match parts {
-        Parts::Sums([n, ..]) => i64::try_from(*n).unwrap_or(i64::MAX),
+        Parts::Sums([n, ..]) => u64::try_from(*n).unwrap_or(0),
         Parts::Nothing | Parts::Table(_) | Parts::Spread(_) | Parts::Newest(_) => 0,
     }
 }

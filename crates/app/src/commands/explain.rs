@@ -24,8 +24,8 @@ use crate::table::{self, printable};
 #[command(
     override_usage = "mainstay explain [OPTIONS] <ACCOUNT> [METRIC] [PATH]...",
     after_help = "\
-Reads files as `mainstay replay` does, as far as the day can be corrected. Without METRIC the headline
-metrics are told. A file that is named as a metric is written ./mau.
+Reads files as `mainstay replay` does, until the day can no longer be corrected or the files end. Without
+METRIC the headline metrics are told. A file that is named as a metric is written ./mau.
 
   mainstay explain acme events.jsonl
   mainstay explain acme stickiness --at 2026-03-31 events.jsonl.gz
@@ -187,8 +187,9 @@ impl Arguments {
         for part in &told.parts {
             writeln!(out, "  {} = {}", printable(&part.name), fact(&part.fact))?;
         }
-        if let Some(rest) = told.without_user.filter(|rest| *rest > 0) {
-            writeln!(out, "  {rest} of them name no user")?;
+        let nobody = [Value::Count(0), Value::Seconds(0)];
+        if let Some(rest) = told.without_user.iter().find(|rest| !nobody.contains(rest)) {
+            writeln!(out, "  {} of them by no user", text(rest))?;
         }
         write_table(told, out)?;
         write_days(told, out)?;
@@ -217,7 +218,7 @@ impl Arguments {
             "table": table.collect::<Vec<_>>(),
             "days": days_to_json(&told.days, deed),
             "users": users.collect::<Vec<_>>(),
-            "without_user": told.without_user,
+            "without_user": told.without_user.as_ref().map(to_json),
         })
     }
 }
@@ -315,9 +316,9 @@ fn days(days: &[OnDay]) -> String {
             1 => first.day.to_string(),
             _ => format!("{} to {}", first.day, last.day),
         };
-        match first.amount {
-            Value::Count(1) => days,
-            _ => format!("{days}: {}", text(&first.amount)),
+        match first.amount == Value::Count(1) {
+            true => days,
+            false => format!("{days}: {}", text(&first.amount)),
         }
     });
     runs.collect::<Vec<_>>().join(", ")
@@ -363,4 +364,126 @@ fn days_to_json(days: &[OnDay], deed: &str) -> Vec<serde_json::Value> {
         day.into()
     };
     days.iter().map(day).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::commands::parsed;
+    use crate::exit::Exit;
+
+    fn event(id: usize, user: &str, time: &str) -> String {
+        format!(
+            r#"{{"id":"{id}","type":"product.event","account_id":"acme","user_id":"{user}","time":"{time}","data":{{"name":"looked"}}}}"#
+        )
+    }
+
+    fn file(folder: &Path, lines: &[String]) -> String {
+        let path = folder.join("events.jsonl");
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        path.to_string_lossy().into_owned()
+    }
+
+    fn told(words: &[&str]) -> Result<String, (String, Option<Exit>)> {
+        let arguments: Arguments =
+            parsed("explain", words).map_err(|error| (error, Some(Exit::Usage)))?;
+        let given = Given {
+            set: vec!["sources.product.topic=p".to_owned()],
+            ..Given::default()
+        };
+        let mut out = Vec::new();
+        run(&arguments, &given, &mut out).map_err(|error| (error.to_string(), Exit::of(&error)))?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    fn two_users() -> [String; 4] {
+        [
+            event(0, "ada", "2026-03-01T09:00:00Z"),
+            event(1, "ada", "2026-03-02T09:00:00Z"),
+            event(2, "bob", "2026-03-02T10:00:00Z"),
+            event(3, "bob", "2026-03-05T10:00:00Z"),
+        ]
+    }
+
+    #[test]
+    fn a_quotient_is_told_with_its_parts_and_who_is_in_which() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), &two_users());
+        let text = told(&["acme", "stickiness", &path]).unwrap();
+        let expected = "\
+stickiness of acme on 2026-03-05: 0.5
+
+  dau / mau
+  D is 2026-03-05
+  dau = 1
+  mau = 2
+
+USER  OF WHOM           DAYS
+ada   dau = 0, mau = 1  2026-03-01 to 2026-03-02
+bob   dau = 1, mau = 1  2026-03-02, 2026-03-05
+";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn without_a_metric_the_headlines_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), &two_users());
+        let text = told(&["acme", "--at", "2026-03-02", &path]).unwrap();
+        assert!(text.starts_with("acme on 2026-03-02\n"), "{text}");
+        assert!(text.contains("dau / mau"), "{text}");
+        assert!(text.contains("\nmau "), "{text}");
+    }
+
+    #[test]
+    fn people_are_shown_some_users_and_json_has_them_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines: Vec<String> = (0..55)
+            .map(|no| event(no, &format!("u{no:02}"), "2026-03-01T09:00:00Z"))
+            .collect();
+        let path = file(folder.path(), &lines);
+        let text = told(&["acme", "dau", &path]).unwrap();
+        assert!(text.ends_with("and 35 more users with --json\n"), "{text}");
+        let json = told(&["acme", "dau", "--json", &path]).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["value"], 55);
+        assert_eq!(json["users"].as_array().unwrap().len(), 55);
+        let day = json!({"date": "2026-03-01", "active": 1});
+        assert_eq!(json["users"][0]["days"], json!([day]));
+    }
+
+    #[test]
+    fn a_mistyped_name_is_told_with_the_nearest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), &two_users());
+        for (words, near) in [
+            (["acme", "mua", &path], "did you mean `mau`?"),
+            (["acne", "mau", &path], "did you mean `acme`?"),
+        ] {
+            let (error, exit) = told(&words).unwrap_err();
+            assert!(error.ends_with(near), "{error}");
+            assert_eq!(exit, Some(Exit::Usage));
+        }
+    }
+
+    #[test]
+    fn a_day_that_is_not_closed_is_a_failure_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = file(folder.path(), &two_users());
+        let (error, exit) = told(&["acme", "mau", "--at", "2026-03-09", &path]).unwrap_err();
+        assert!(
+            error.contains("not closed: the newest closed one is 2026-03-05"),
+            "{error}"
+        );
+        assert_eq!(exit, Some(Exit::Failed));
+    }
+
+    #[test]
+    fn a_metric_without_files_is_refused() {
+        let (error, exit) = told(&["acme", "mau"]).unwrap_err();
+        assert!(error.contains("PATH"), "{error}");
+        assert_eq!(exit, Some(Exit::Usage));
+    }
 }

@@ -374,3 +374,18 @@ impl Moment {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::metrics::CATALOGUE;
+
+    #[test]
+    fn every_formula_is_one_line_that_a_sentence_can_go_on_from() {
+        for metric in CATALOGUE {
+            let (id, formula) = (metric.info.id, metric.info.formula);
+            assert!(!formula.is_empty(), "{id}");
+            assert!(!formula.ends_with('.') && !formula.contains('|'), "{id}");
+            assert!(formula.matches('`').count() % 2 == 0, "{id}");
+        }
+    }
+}
