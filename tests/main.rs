@@ -6,6 +6,7 @@
 mod bad_input;
 mod broker;
 mod explain;
+mod fixtures;
 mod formats;
 mod instrument;
 mod laws;
@@ -22,6 +23,7 @@ type Suite = fn() -> Vec<Trial>;
 const SUITES: &[Suite] = &[
     scenarios::trials,
     oracle::trials,
+    fixtures::trials,
     replay::trials,
     explain::trials,
     bad_input::trials,

@@ -82,7 +82,9 @@ fn tells_the_truth(settings: &Settings, lines: &[String]) -> TestCaseResult {
     prop_assert_eq!(summary.counts.read, lines.len() as u64);
     prop_assert_eq!(summary.counts.all_applied(), count(Fate::Applied));
     prop_assert_eq!(summary.counts.duplicates, count(Fate::Duplicate));
-    laws::none(&oracle.truth().differences(&said.found()))
+    let truth = oracle.truth();
+    laws::none(&truth.differences(&said.found()))?;
+    laws::none(&truth.group_differences(&said.found_of_groups()))
 }
 
 /// Time passes for each shard by itself, so what is too late differs; all that is told is as true.
@@ -95,7 +97,9 @@ fn every_final_value_is_true_on_four_shards() {
         }
         let plan = pipeline::plan(history::settings(), Target::Files);
         let (said, _) = pipeline::replay(plan, &lines, 4);
-        laws::none(&oracle.truth().differences(&said.found()))
+        let truth = oracle.truth();
+        laws::none(&truth.differences(&said.found()))?;
+        laws::none(&truth.group_differences(&said.found_of_groups()))
     });
 }
 
@@ -164,7 +168,9 @@ fn a_company_of_three_weeks_is_told_as_it_was() {
     assert!(summary.counts.all_applied() > 20_000, "{summary:?}");
     assert!(summary.counts.late > 100, "{summary:?}");
     assert!(oracle.newest() > Some(Timestamp(0)));
-    let differences = oracle.truth().differences(&said.found());
+    let truth = oracle.truth();
+    let mut differences = truth.differences(&said.found());
+    differences.extend(truth.group_differences(&said.found_of_groups()));
     assert!(
         differences.is_empty(),
         "{} differences:\n  {}",

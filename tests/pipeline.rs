@@ -11,8 +11,8 @@ use mainstay::replay::{Replay, Summary};
 use mainstay::shard::{Logic, Plan, Target};
 use mainstay_codec::{Format, Limits};
 use mainstay_connectors::{InputRecord, NoHeaders, Shard, Slice, SourceNo, Topic};
-use mainstay_engine::{Settings, account_columns};
-use mainstay_model::Timestamp;
+use mainstay_engine::{Settings, account_columns, group_columns};
+use mainstay_model::{Day, Timestamp};
 use mainstay_testkit::oracle::Found;
 use serde_json::Value;
 
@@ -22,11 +22,13 @@ pub(crate) const REPLAYED_AT: Timestamp = Timestamp(4_102_444_800_000);
 /// One input, all metrics.
 pub(crate) fn plan(settings: Settings, target: Target) -> Plan {
     let metrics = (0..account_columns(&settings).len()).collect();
+    let group_metrics = (0..group_columns(&settings).len()).collect();
     Plan {
         settings,
         sources: vec![("product".to_owned(), Format::Native)],
         limits: Limits::default(),
         metrics,
+        group_metrics,
         emit_interval_ms: 1000,
         emit_rate: 500,
         check_partition: false,
@@ -38,6 +40,7 @@ pub(crate) fn plan(settings: Settings, target: Target) -> Plan {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Said {
     pub(crate) daily: Vec<Vec<u8>>,
+    pub(crate) groups: Vec<Vec<u8>>,
     pub(crate) live: Vec<Vec<u8>>,
     pub(crate) dead: Vec<Vec<u8>>,
 }
@@ -48,9 +51,10 @@ impl Said {
         for record in slice.records() {
             let said = match record.topic {
                 Topic::AccountDaily => &mut self.daily,
+                Topic::SegmentDaily => &mut self.groups,
                 Topic::AccountMetrics => &mut self.live,
                 Topic::DeadLetter => &mut self.dead,
-                Topic::Changelog => continue,
+                Topic::Partials | Topic::Changelog => continue,
             };
             said.extend(record.value.map(<[u8]>::to_vec));
         }
@@ -61,32 +65,51 @@ impl Said {
         Found::of_lines(&self.daily)
     }
 
+    /// The same for groups.
+    pub(crate) fn found_of_groups(&self) -> Found {
+        Found::of_lines(&self.groups)
+    }
+
     /// The codes of the dead letters.
     pub(crate) fn codes(&self) -> Vec<String> {
         let code = |letter: &Vec<u8>| json(letter)["code"].as_str().unwrap_or_default().to_owned();
         self.dead.iter().map(code).collect()
     }
 
-    /// What is final: of each account and day the last record, without what depends on the order of
+    /// What is final: of each account, or group, and day the last record, without what depends on the order of
     /// arrival. A day that was withdrawn is as if it had never been told.
     pub(crate) fn finals(&self) -> Finals {
         let mut finals = BTreeMap::new();
-        for line in &self.daily {
-            let mut record = json(line);
+        for line in self.daily.iter().chain(&self.groups) {
+            let record = json(line);
             let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
-            let name = (text("account_id"), text("date"));
-            let withdrawn = record["metrics"] == serde_json::json!({});
-            if let Some(fields) = record.as_object_mut() {
-                fields.remove("revision");
-                fields.remove("corrects");
-            }
-            match withdrawn {
-                true => finals.remove(&name),
-                false => finals.insert(name, record.to_string()),
+            let whose = ["account_id", "dimension", "segment"].map(text).join("/");
+            let name = (whose, text("date"));
+            match without_revision(record) {
+                None => finals.remove(&name),
+                Some(record) => finals.insert(name, record),
             };
         }
+        let date = |line: &Vec<u8>| json(line)["date"].as_str().map(str::to_owned);
+        let newest = self.daily.iter().filter_map(date).max();
+        let newest: Option<Day> = newest.and_then(|day| day.parse().ok());
+        // Whether a day of a group at the end of input is told hangs on when its last zone was seen first.
+        finals.retain(|(whose, date): &(String, String), _| {
+            let date: Day = date.parse().expect("a record has a date");
+            !whose.starts_with('/') || newest.is_some_and(|newest| date <= newest.minus(2))
+        });
         finals
     }
+}
+
+/// A record without what depends on the order of arrival; none where it withdraws what was told.
+pub(crate) fn without_revision(mut record: Value) -> Option<String> {
+    let withdrawn = record["metrics"] == serde_json::json!({});
+    if let Some(fields) = record.as_object_mut() {
+        fields.remove("revision");
+        fields.remove("corrects");
+    }
+    (!withdrawn).then(|| record.to_string())
 }
 
 /// What is final.
@@ -165,4 +188,16 @@ pub(crate) fn read(logic: &mut Logic, source: u16, offset: usize, line: &[u8]) {
         value: Some(line),
         headers: &NoHeaders,
     });
+}
+
+/// Hands a single shard what it said of groups, as the broker would.
+pub(crate) fn hand_back(logic: &mut Logic, slice: &Slice) {
+    let parts = slice
+        .records()
+        .filter(|record| record.topic == Topic::Partials);
+    for part in parts {
+        let key = part.key.unwrap_or_default();
+        let taken = logic.take_part(key, part.value);
+        taken.unwrap_or_else(|err| panic!("a part of a group: {err}"));
+    }
 }

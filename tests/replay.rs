@@ -87,10 +87,15 @@ fn in_slices_of(size: usize, lines: &[String]) -> Said {
         if (offset + 1).is_multiple_of(size) {
             logic.close(closing, &mut slice);
             said.take(&slice);
+            pipeline::hand_back(&mut logic, &slice);
         }
     }
     let now = logic.now();
     logic.end(now, false);
+    logic.close(closing, &mut slice);
+    said.take(&slice);
+    pipeline::hand_back(&mut logic, &slice);
+    logic.tell_groups();
     logic.close(closing, &mut slice);
     said.take(&slice);
     said
@@ -197,6 +202,7 @@ fn days_that_the_watermark_has_not_passed_stay_open_when_told_to() {
         replay.open_end = open_end;
         let (said, _) = pipeline::run(&replay);
         let names = said.finals().into_keys();
+        let names = names.filter(|(whose, _)| whose.starts_with("acme"));
         names.map(|(_, date)| date).collect::<Vec<_>>()
     };
     let early = "2026-03-02T01:59:59.999Z";

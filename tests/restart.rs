@@ -205,6 +205,7 @@ fn says_the_same(settings: Settings, lines: &[String], life: &[Turn]) -> TestCas
         }
     }
     prop_assert_eq!(quiet.daily, found.daily);
+    prop_assert_eq!(quiet.groups, found.groups);
     prop_assert_eq!(quiet.counts, found.counts);
     Ok(())
 }
@@ -224,6 +225,8 @@ fn plan(settings: Settings) -> Plan {
 struct Told {
     /// Each account's records in their order: between accounts the order is free.
     daily: BTreeMap<String, Vec<Vec<u8>>>,
+    /// The last record of each day of a group: how many there are before it depends on slices.
+    groups: BTreeMap<[String; 3], String>,
     dead: Vec<String>,
     /// Applied events, duplicates and late ones.
     counts: (u64, u64, u64),
@@ -247,7 +250,15 @@ impl Told {
                     let value = String::from_utf8_lossy(value);
                     self.dead.push(format!("{value} {:?}", record.headers));
                 }
-                Topic::AccountMetrics | Topic::Changelog => {}
+                Topic::SegmentDaily => {
+                    let line = pipeline::json(value);
+                    let name = ["dimension", "segment", "date"].map(|name| line[name].to_string());
+                    match pipeline::without_revision(line) {
+                        Some(record) => _ = self.groups.insert(name, record),
+                        None => _ = self.groups.remove(&name),
+                    }
+                }
+                Topic::AccountMetrics | Topic::Partials | Topic::Changelog => {}
             }
         }
     }
@@ -262,6 +273,10 @@ struct Shell {
     /// The position of the last commit.
     committed: usize,
     next: usize,
+    /// What shards said to each other of groups, and how much of it was handed over, now and at the last commit.
+    parts: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    parts_next: usize,
+    parts_committed: usize,
     told: Told,
 }
 
@@ -273,6 +288,9 @@ impl Shell {
             log: Vec::new(),
             committed: 0,
             next: 0,
+            parts: Vec::new(),
+            parts_next: 0,
+            parts_committed: 0,
             told: Told::default(),
         }
     }
@@ -282,6 +300,7 @@ impl Shell {
         match turn.then {
             Then::Commit => self.commit(),
             Then::WorkAndCommit => {
+                self.hand_over()?;
                 while self.logic.work() {}
                 self.commit()
             }
@@ -331,11 +350,24 @@ impl Shell {
             if record.topic == Topic::Changelog {
                 let key = record.key.unwrap_or_default().to_vec();
                 self.log.push((key, record.value.map(<[u8]>::to_vec)));
+            } else if record.topic == Topic::Partials {
+                let key = record.key.unwrap_or_default().to_vec();
+                self.parts.push((key, record.value.map(<[u8]>::to_vec)));
             }
         }
         self.told.take(&slice);
-        self.committed = self.next;
+        (self.committed, self.parts_committed) = (self.next, self.parts_next);
         prop_assert_eq!(self.logic.live_keys(), alive(&self.log).len() as u64);
+        Ok(())
+    }
+
+    /// Hands over what is committed of parts of groups.
+    fn hand_over(&mut self) -> TestCaseResult {
+        for (key, value) in &self.parts[self.parts_next..] {
+            let taken = self.logic.take_part(key, value.as_deref());
+            taken.map_err(|error| TestCaseError::fail(error.to_string()))?;
+        }
+        self.parts_next = self.parts.len();
         Ok(())
     }
 
@@ -375,7 +407,7 @@ impl Shell {
         }
         self.logic.restored().map_err(|error| failed(&error))?;
         prop_assert_eq!(self.logic.live_keys(), alive(&self.log).len() as u64);
-        self.next = self.committed;
+        (self.next, self.parts_next) = (self.committed, self.parts_committed);
         Ok(())
     }
 
@@ -387,6 +419,9 @@ impl Shell {
         if now > Timestamp::MIN {
             self.logic.end(now, false);
         }
+        self.commit()?;
+        self.hand_over()?;
+        self.logic.tell_groups();
         self.commit()?;
         Ok(self.told)
     }

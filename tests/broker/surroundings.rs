@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use mainstay_tests::{Deployment, Ended, Instance, OpenTransaction, broker, patience, said};
+use mainstay_tests::broker::{self, Broker};
+use mainstay_tests::{Deployment, Ended, Instance, OpenTransaction, patience, said};
 
 use super::{chance, company, deployment};
 
@@ -24,21 +25,37 @@ fn a_broker_that_dies_and_comes_back_is_waited_for() {
     let feed = it.feed();
     std::thread::scope(|scope| {
         scope.spawn(|| feed.send_over(&company().lines, Duration::from_secs(40)));
-        let a = it.start_ready("a");
-        let b = it.start_ready("b");
+        let mut pair = [it.start_ready("a"), it.start_ready("b")];
         for round in 0..3 {
             it.wait_for_progress();
             std::thread::sleep(Duration::from_millis(chance("broker dies", round, 3000)));
-            broker.kill();
+            kill_between_commits(&mut broker, &mut pair);
             std::thread::sleep(Duration::from_millis(chance("broker down", round, 4000)));
             broker.restart();
         }
         it.tells(company());
-        a.stop();
-        b.stop();
+        pair.into_iter().for_each(Instance::stop);
     });
     it.tells(company());
     broker.stop();
+}
+
+/// Kills the broker while no transaction is being ended.
+///
+/// One that is killed while it writes the markers of a commit may forget those that were still to be written:
+/// seen with Apache Kafka 4.3 alone on its cluster, whose log of transactions then says that the commit is
+/// complete while partitions of it have no marker. Readers wait there for ever, whoever they are, and no client
+/// can mend it.
+fn kill_between_commits(broker: &mut Broker, instances: &mut [Instance]) {
+    instances
+        .iter_mut()
+        .for_each(|instance| instance.process().freeze());
+    // What was asked of the broker is done by then.
+    std::thread::sleep(Duration::from_secs(1));
+    broker.kill();
+    instances
+        .iter_mut()
+        .for_each(|instance| instance.process().thaw());
 }
 
 fn an_open_transaction_of_a_dead_owner_is_waited_for() {
@@ -80,7 +97,7 @@ fn a_sigterm_while_the_broker_does_not_answer_ends_in_order() {
         scope.spawn(|| feed.send_over(&company().lines, Duration::from_secs(25)));
         let mut instance = it.start_ready("a");
         it.wait_for_progress();
-        broker.freeze();
+        freeze_amid_a_commit(&mut broker, &instance);
         instance.process().terminate();
         let (ended, log) = instance.gives_up(ENDING);
         assert_eq!(ended, Ended::Exit(0), "{log}");
@@ -88,7 +105,7 @@ fn a_sigterm_while_the_broker_does_not_answer_ends_in_order() {
         broker.thaw();
         let mut instance = it.start_ready("a");
         it.wait_for_progress();
-        broker.kill();
+        kill_between_commits(&mut broker, std::slice::from_mut(&mut instance));
         instance.process().terminate();
         let (ended, log) = instance.gives_up(ENDING);
         assert_eq!(ended, Ended::Exit(0), "{log}");
@@ -98,6 +115,24 @@ fn a_sigterm_while_the_broker_does_not_answer_ends_in_order() {
     it.tells(company());
     instance.stop();
     it.tells(company());
+}
+
+/// Freezes the broker when the instance has something to commit: now and then it has nothing.
+fn freeze_amid_a_commit(broker: &mut Broker, instance: &Instance) {
+    patience::until("a commit is under way", patience::CATCHING_UP, || {
+        broker.freeze();
+        // What arrived before the broker froze is sliced by then.
+        std::thread::sleep(Duration::from_millis(500));
+        let metrics = instance.metrics()?;
+        let waiting = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("mainstay_slices_waiting "));
+        let some = waiting.is_some_and(|count| count != "0");
+        if !some {
+            broker.thaw();
+        }
+        some.then_some(())
+    });
 }
 
 fn an_output_that_takes_nothing_is_told_and_waited_for() {

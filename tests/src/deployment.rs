@@ -177,6 +177,10 @@ impl Deployment {
         let start = Instant::now();
         loop {
             let mut wrong = judge::account_daily(&self.committed("account-daily"), &company.truth);
+            wrong.extend(judge::segment_daily(
+                &self.committed("segment-daily"),
+                &company.truth,
+            ));
             wrong.extend(judge::dead_letters(
                 &self.committed("dead-letter"),
                 &company.refused,

@@ -21,6 +21,16 @@ pub fn account_daily(records: &[Record], truth: &Truth) -> Vec<String> {
     wrong
 }
 
+/// The same of `segment-daily`: each group and day that every account has closed.
+#[must_use]
+pub fn segment_daily(records: &[Record], truth: &Truth) -> Vec<String> {
+    let mut found = Found::default();
+    for record in records {
+        found.take(record.value.as_deref().unwrap_or_default());
+    }
+    truth.group_differences(&found)
+}
+
 /// What is wrong with the records of `dead-letter`: those that were refused are there, with their original
 /// bytes, once each, and nothing else is.
 #[must_use]

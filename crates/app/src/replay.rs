@@ -13,7 +13,7 @@ use std::time::Duration;
 use mainstay_codec::Format;
 use mainstay_connectors::file::{FileError, FileSink, Lines};
 use mainstay_connectors::kafka::partition_of;
-use mainstay_connectors::{Closing, Counts, InputRecord, NoHeaders, Shard, Slice, SourceNo};
+use mainstay_connectors::{Closing, Counts, InputRecord, NoHeaders, Shard, Slice, SourceNo, Topic};
 use mainstay_model::{Event, Timestamp};
 
 use crate::shard::{Logic, Plan};
@@ -100,6 +100,7 @@ impl Replay {
             slice: Slice::default(),
             summary: Summary::default(),
             progress: Progress::default(),
+            parts: Parts::default(),
         };
         for source in 0..running.open.len() {
             running.look_ahead(source)?;
@@ -145,6 +146,7 @@ pub(crate) struct Running<'r> {
     slice: Slice,
     pub(crate) summary: Summary,
     progress: Progress,
+    parts: Parts,
 }
 
 /// A source while it is read.
@@ -157,6 +159,42 @@ struct Open {
     line: Vec<u8>,
     /// The stream time of the source.
     time: Timestamp,
+}
+
+/// How slices are closed when nothing more comes.
+const AT_THE_END: Closing = Closing {
+    behind: false,
+    pace_ms: 0,
+};
+
+/// What shards say to each other of groups, which Kafka would carry.
+#[derive(Default)]
+struct Parts(Vec<Part>);
+
+struct Part {
+    to: u32,
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+}
+
+impl Parts {
+    fn gather(&mut self, slice: &Slice) {
+        let parts = slice
+            .records()
+            .filter(|record| record.topic == Topic::Partials);
+        self.0.extend(parts.map(|record| Part {
+            to: record.partition.unwrap_or_default(),
+            key: record.key.unwrap_or_default().to_vec(),
+            value: record.value.map(<[u8]>::to_vec),
+        }));
+    }
+
+    fn hand_over(&mut self, shards: &mut [Logic]) {
+        for Part { to, key, value } in self.0.drain(..) {
+            let taken = shards[to as usize].take_part(&key, value.as_deref());
+            taken.expect("what a shard says of a group another one of the same release can read");
+        }
+    }
 }
 
 /// So many bytes that a shard has said make a slice of their own.
@@ -277,7 +315,9 @@ impl Running<'_> {
             );
             write(&self.slice)?;
             self.summary.counts.add(&self.slice.counts);
+            self.parts.gather(&self.slice);
         }
+        self.parts.hand_over(&mut self.shards);
         let now = self.open.iter().map(|open| open.time).max();
         self.progress.now = now.filter(|now| *now > Timestamp::MIN);
         Ok(())
@@ -293,18 +333,19 @@ impl Running<'_> {
             if last > Timestamp::MIN {
                 shard.end(last, self.replay.open_end);
             }
-            shard.close(
-                Closing {
-                    behind: false,
-                    pace_ms: 0,
-                },
-                &mut self.slice,
-            );
+            shard.close(AT_THE_END, &mut self.slice);
             write(&self.slice)?;
             self.summary.counts.add(&self.slice.counts);
+            self.parts.gather(&self.slice);
             let size = shard.size();
             self.summary.accounts += size.accounts as u64;
             self.summary.users += size.users as u64;
+        }
+        self.parts.hand_over(&mut self.shards);
+        for shard in &mut self.shards {
+            shard.tell_groups();
+            shard.close(AT_THE_END, &mut self.slice);
+            write(&self.slice)?;
         }
         Ok(())
     }

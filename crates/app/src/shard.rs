@@ -3,15 +3,18 @@
 //! The one place where codec and engine meet. Live, replay, demo and tests drive this through the
 //! connectors' [`Shard`]; it knows no broker, no file and no clock.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use mainstay_codec::{Format, Limits, records};
 use mainstay_connectors::kafka::partition_of;
 use mainstay_connectors::{Closing, Counts, InputRecord, RestoreError, Shard, Slice};
 use mainstay_connectors::{SourceNo, Standing, Topic};
-use mainstay_engine::{Engine, Look, Outputs, Pace, Settings, Size, Verdict, account_columns};
+use mainstay_engine::{Engine, Look, Outputs, Pace, Place, Settings, Size, Verdict};
+use mainstay_engine::{account_columns, group_columns};
 use mainstay_model::Timestamp;
-use mainstay_model::{AccountDaily, AccountMetrics, Code, Column, DeadLetter, Event, Rejection};
+use mainstay_model::{AccountDaily, AccountMetrics, Code, Column, Corrected, DeadLetter};
+use mainstay_model::{Event, Rejection, SegmentDaily, Value};
 
 use crate::explain::{Answer, Asked, Question};
 
@@ -24,8 +27,10 @@ pub struct Plan {
     pub sources: Vec<(String, Format)>,
     /// What a record may be at most.
     pub limits: Limits,
-    /// The values that records carry: places in the columns of an account.
+    /// The values that records carry: places in the columns of an account, and of a group.
     pub metrics: Vec<usize>,
+    /// The same for groups.
+    pub group_metrics: Vec<usize>,
     /// How often the live values of one account are told, in milliseconds, and of how many a second.
     pub emit_interval_ms: i64,
     /// How many accounts a second are told live.
@@ -71,13 +76,20 @@ pub struct Logic {
 /// What was said since the slice before.
 struct Said {
     slice: Slice,
-    columns: Vec<Column>,
-    /// Places of the columns that records carry; `None`: all.
-    selected: Option<Vec<usize>>,
+    accounts: Carried,
+    groups: Carried,
+    shards: u32,
     key: Vec<u8>,
     value: Vec<u8>,
     counts: Counts,
     asked: Option<Asked>,
+}
+
+/// The values that records carry.
+struct Carried {
+    columns: Vec<Column>,
+    /// Their places among all that there are; `None`: all.
+    places: Option<Vec<usize>>,
 }
 
 impl Plan {
@@ -85,21 +97,17 @@ impl Plan {
     #[must_use]
     pub fn shard(self: &Arc<Plan>, number: u32, shards: u32, replayed_at: Timestamp) -> Logic {
         let names: Vec<String> = self.sources.iter().map(|(name, _)| name.clone()).collect();
-        let columns = account_columns(&self.settings);
-        let all = self.metrics.len() == columns.len();
+        let place = Place { number, of: shards };
         Logic {
             plan: Arc::clone(self),
             number,
             shards,
-            engine: Engine::new(self.settings.clone(), &names),
+            engine: Engine::new(self.settings.clone(), &names, place),
             said: Said {
                 slice: Slice::default(),
-                columns: self
-                    .metrics
-                    .iter()
-                    .map(|place| columns[*place].clone())
-                    .collect(),
-                selected: (!all).then(|| self.metrics.clone()),
+                accounts: Carried::of(&account_columns(&self.settings), &self.metrics),
+                groups: Carried::of(&group_columns(&self.settings), &self.group_metrics),
+                shards,
                 key: Vec::new(),
                 value: Vec::new(),
                 counts: Counts::default(),
@@ -114,7 +122,57 @@ impl Plan {
     }
 }
 
+impl Carried {
+    fn of(columns: &[Column], places: &[usize]) -> Carried {
+        let all = places.len() == columns.len();
+        Carried {
+            columns: places.iter().map(|place| columns[*place].clone()).collect(),
+            places: (!all).then(|| places.to_vec()),
+        }
+    }
+
+    fn values<'v>(&self, values: &'v [Value]) -> Cow<'v, [Value]> {
+        match &self.places {
+            // A record that withdraws has no values.
+            Some(places) if !values.is_empty() => {
+                places.iter().map(|place| values[*place].clone()).collect()
+            }
+            Some(_) | None => Cow::Borrowed(values),
+        }
+    }
+
+    fn corrects<'c>(&self, corrects: &'c [Corrected]) -> Cow<'c, [Corrected]> {
+        let Some(places) = &self.places else {
+            return Cow::Borrowed(corrects);
+        };
+        let carried = places.iter().enumerate().filter_map(|(to, from)| {
+            let corrected = corrects.iter().find(|old| old.metric == *from)?;
+            let was = corrected.was.clone();
+            Some(Corrected { metric: to, was })
+        });
+        carried.collect()
+    }
+}
+
 impl Logic {
+    /// Takes in what a shard said of a group that belongs to this one.
+    ///
+    /// # Errors
+    /// When it is nothing that this release says.
+    pub fn take_part(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), RestoreError> {
+        self.engine
+            .take_part(key, value)
+            .map_err(|broken| RestoreError {
+                key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
+                why: broken.to_string(),
+            })
+    }
+
+    /// Every part of every shard was handed over: tells the groups of this one.
+    pub fn tell_groups(&mut self) {
+        self.engine.tell_groups(&mut self.said);
+    }
+
     /// How much the shard holds.
     #[must_use]
     pub fn size(&self) -> Size {
@@ -151,6 +209,11 @@ impl Logic {
     pub(crate) fn answer(&mut self) -> Option<Answer> {
         let asked = self.said.asked.take()?;
         Some(asked.answer(&self.engine))
+    }
+
+    /// What shards hand to each other comes after all inputs.
+    fn is_partials(&self, source: SourceNo) -> bool {
+        usize::from(source.0) == self.plan.sources.len()
     }
 
     fn decode_and_apply(
@@ -310,6 +373,13 @@ impl Shard for Logic {
     }
 
     fn apply(&mut self, record: &InputRecord<'_>) {
+        if self.is_partials(record.source) {
+            // Only a bug could say what cannot be read; it is kept like any other record that cannot.
+            if let Err(err) = self.take_part(record.key.unwrap_or_default(), record.value) {
+                self.reject(record, &Rejection::new(Code::Internal, "", err.to_string()));
+            }
+            return;
+        }
         self.said.counts.read += 1;
         let Some(value) = record.value else {
             self.said.counts.tombstones += 1;
@@ -326,6 +396,9 @@ impl Shard for Logic {
     }
 
     fn set_idle(&mut self, source: SourceNo, idle: bool) {
+        if self.is_partials(source) {
+            return;
+        }
         self.engine.set_idle(usize::from(source.0), idle);
     }
 
@@ -334,6 +407,10 @@ impl Shard for Logic {
     }
 
     fn stream_time(&self, source: SourceNo) -> Timestamp {
+        // What shards say to each other waits for nothing.
+        if self.is_partials(source) {
+            return Timestamp::MIN;
+        }
         self.engine.source_time(usize::from(source.0))
     }
 
@@ -380,70 +457,58 @@ impl Shard for Logic {
     }
 }
 
-impl Said {
-    fn selected<T: Clone>(&self, values: &[T]) -> Vec<T> {
-        match &self.selected {
-            None => values.to_vec(),
-            Some(places) => places.iter().map(|place| values[*place].clone()).collect(),
-        }
-    }
-}
-
 impl Outputs for Said {
     fn account_daily(&mut self, record: &AccountDaily<'_>) {
         self.key.clear();
         self.value.clear();
         records::account_daily_key(record.account, record.date, &mut self.key);
-        match self.selected.is_some() {
-            false => records::account_daily(&self.columns, record, CURRENCY, &mut self.value),
-            true => {
-                let values = self.selected(record.values);
-                let places = self.selected.iter().flatten();
-                let corrects: Vec<_> = places
-                    .enumerate()
-                    .filter_map(|(to, from)| {
-                        let corrected = record.corrects.iter().find(|old| old.metric == *from)?;
-                        let was = corrected.was.clone();
-                        Some(mainstay_model::Corrected { metric: to, was })
-                    })
-                    .collect();
-                let record = AccountDaily {
-                    values: &values,
-                    corrects: &corrects,
-                    ..record.clone()
-                };
-                records::account_daily(&self.columns, &record, CURRENCY, &mut self.value);
-            }
-        }
-        self.slice.push(
-            Topic::AccountDaily,
-            Some(&self.key),
-            Some(&self.value),
-            Vec::new(),
-        );
+        let record = AccountDaily {
+            values: &self.accounts.values(record.values),
+            corrects: &self.accounts.corrects(record.corrects),
+            ..record.clone()
+        };
+        records::account_daily(&self.accounts.columns, &record, CURRENCY, &mut self.value);
+        self.push(Topic::AccountDaily);
     }
 
     fn account_metrics(&mut self, record: &AccountMetrics<'_>) {
+        self.key.clear();
         self.value.clear();
-        match self.selected.is_some() {
-            false => records::account_metrics(&self.columns, record, CURRENCY, &mut self.value),
-            true => {
-                let values = self.selected(record.values);
-                let record = AccountMetrics {
-                    values: &values,
-                    ..record.clone()
-                };
-                records::account_metrics(&self.columns, &record, CURRENCY, &mut self.value);
+        self.key.extend_from_slice(record.account.as_bytes());
+        let carried = AccountMetrics {
+            values: &self.accounts.values(record.values),
+            ..record.clone()
+        };
+        records::account_metrics(&self.accounts.columns, &carried, CURRENCY, &mut self.value);
+        self.push(Topic::AccountMetrics);
+        self.slice.show(record.account, record.values);
+    }
+
+    fn segment_daily(&mut self, record: &SegmentDaily<'_>) {
+        self.key.clear();
+        self.value.clear();
+        let (dimension, segment) = (record.dimension, record.segment);
+        records::segment_daily_key(dimension, segment, record.date, &mut self.key);
+        let record = SegmentDaily {
+            values: &self.groups.values(record.values),
+            corrects: &self.groups.corrects(record.corrects),
+            ..record.clone()
+        };
+        records::segment_daily(&self.groups.columns, &record, CURRENCY, &mut self.value);
+        self.push(Topic::SegmentDaily);
+    }
+
+    fn part(&mut self, to: Option<(&str, &str)>, key: &[u8], value: Option<&[u8]>) {
+        match to {
+            Some((dimension, segment)) => {
+                let group = [dimension, segment].join("\0");
+                let shard = partition_of(group.as_bytes(), self.shards);
+                self.slice.push_part(shard, key, value);
+            }
+            None => {
+                (0..self.shards).for_each(|shard| self.slice.push_part(shard, key, value));
             }
         }
-        let key = record.account.as_bytes();
-        self.slice.push(
-            Topic::AccountMetrics,
-            Some(key),
-            Some(&self.value),
-            Vec::new(),
-        );
-        self.slice.show(record.account, record.values);
     }
 
     fn day_closed(&mut self, account: &Look<'_>) {
@@ -460,5 +525,13 @@ impl Outputs for Said {
             None,
             Vec::new(),
         );
+    }
+}
+
+impl Said {
+    /// Adds the record that was written.
+    fn push(&mut self, topic: Topic) {
+        let (key, value) = (Some(&self.key[..]), Some(&self.value[..]));
+        self.slice.push(topic, key, value, Vec::new());
     }
 }

@@ -3,7 +3,8 @@
 use mainstay_connectors::kafka::{
     KafkaSettings, OnDataLoss, RuntimeSettings, SourceSettings, StartAt,
 };
-use mainstay_engine::account_columns;
+use mainstay_engine::{account_columns, group_columns};
+use mainstay_model::Column;
 
 use crate::config::{self, Config, Partitioner};
 use crate::shard::{Plan, Target};
@@ -13,9 +14,13 @@ use crate::shard::{Plan, Target};
 pub fn plan(config: &Config, target: Target) -> Plan {
     let sources = config.sources.iter();
     let settings = config.engine_settings();
-    let columns = account_columns(&settings).into_iter().enumerate();
-    let chosen = columns.filter(|(_, column)| config.output.metrics.has(column.info));
-    let metrics = chosen.map(|(place, _)| place).collect();
+    let chosen = |columns: Vec<Column>| {
+        let columns = columns.into_iter().enumerate();
+        let chosen = columns.filter(|(_, column)| config.output.metrics.has(column.info));
+        chosen.map(|(place, _)| place).collect()
+    };
+    let metrics = chosen(account_columns(&settings));
+    let group_metrics = chosen(group_columns(&settings));
     Plan {
         settings,
         sources: sources
@@ -23,6 +28,7 @@ pub fn plan(config: &Config, target: Target) -> Plan {
             .collect(),
         limits: config.codec_limits(),
         metrics,
+        group_metrics,
         emit_interval_ms: config.emit.interval.ms(),
         emit_rate: config.emit.rate,
         check_partition: match (target, config.kafka.partitioner) {
@@ -49,7 +55,7 @@ pub fn kafka(config: &Config) -> KafkaSettings {
     }
 }
 
-/// The inputs, in the order in which everything refers to them.
+/// The inputs, in the order in which everything refers to them, and after them what shards hand to each other.
 #[must_use]
 pub fn sources(config: &Config) -> Vec<SourceSettings> {
     let sources = config.sources.iter().map(|(name, source)| SourceSettings {
@@ -60,8 +66,10 @@ pub fn sources(config: &Config) -> Vec<SourceSettings> {
             config::StartAt::Earliest => StartAt::Earliest,
             config::StartAt::Latest => StartAt::Latest,
         },
+        internal: false,
     });
-    sources.collect()
+    let partials = SourceSettings::partials(&kafka(config));
+    sources.chain([partials]).collect()
 }
 
 /// How the pipeline runs on Kafka.

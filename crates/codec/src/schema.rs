@@ -22,9 +22,18 @@ pub struct Schema {
     pub json: Value,
 }
 
-/// All schemas, inputs first. `columns` are the values that records of accounts carry.
+/// The values that records carry.
+#[derive(Clone, Debug, Default)]
+pub struct Columns {
+    /// Those of accounts.
+    pub accounts: Vec<Column>,
+    /// Those of segments and the fleet.
+    pub groups: Vec<Column>,
+}
+
+/// All schemas, inputs first.
 #[must_use]
-pub fn schemas(columns: &[Column]) -> Vec<Schema> {
+pub fn schemas(columns: &Columns) -> Vec<Schema> {
     let all = [
         (
             "native",
@@ -36,14 +45,22 @@ pub fn schemas(columns: &[Column]) -> Vec<Schema> {
             "account-metrics",
             false,
             "Newest rolling values of an account; keyed by the account.",
-            account_metrics(columns),
+            account_metrics(&columns.accounts),
         ),
         (
             "account-daily",
             false,
             "Final values of an account for a closed day, or without any, that the account turned out not \
              to be there on that day; the key is a JSON list of account and date, the last revision holds.",
-            account_daily(columns),
+            account_daily(&columns.accounts),
+        ),
+        (
+            "segment-daily",
+            false,
+            "Final values of a segment of accounts, or of the fleet, for a day that every account has closed, or \
+             without any, that nobody turned out to be in it; the key is a JSON list of dimension, segment and date, \
+             the last revision holds.",
+            segment_daily(&columns.groups),
         ),
         (
             "dead-letter",
@@ -64,7 +81,7 @@ pub fn schemas(columns: &[Column]) -> Vec<Schema> {
 
 /// The AsyncAPI 3 document of the topics, whose names begin with `prefix`.
 #[must_use]
-pub fn asyncapi(columns: &[Column], prefix: &str, version: &str) -> Value {
+pub fn asyncapi(columns: &Columns, prefix: &str, version: &str) -> Value {
     let mut channels = Map::new();
     let mut operations = Map::new();
     let mut messages = Map::new();
@@ -124,18 +141,56 @@ fn titled(name: &str, about: &str, mut schema: Value) -> Value {
 }
 
 fn account_daily(columns: &[Column]) -> Value {
-    let mut schema = record(vec![
+    let whose = vec![
         ("account_id", text("Whose values.")),
         ("date", date("The closed day, in the account's time zone.")),
+        ("as_of", instant("The day's end, plus lateness.")),
+    ];
+    let withdrawn =
+        "a late `account.deleted` showed that the account was not there any more on that day";
+    daily(whose, columns, withdrawn)
+}
+
+fn segment_daily(columns: &[Column]) -> Value {
+    let whose = vec![
+        (
+            "dimension",
+            text("By what accounts are put together: `all`, or the name of a trait."),
+        ),
+        (
+            "segment",
+            text(
+                "The value of the trait; `unknown` where accounts have none, `all` for the fleet.",
+            ),
+        ),
+        (
+            "date",
+            date("The closed day, in each account's own time zone."),
+        ),
+        (
+            "as_of",
+            instant("The day's end in the company's time zone, plus lateness."),
+        ),
+    ];
+    daily(
+        whose,
+        columns,
+        "no account turned out to be in the segment on that day",
+    )
+}
+
+/// A record of final values, which may be corrected and, because of what `withdrawn` says, withdrawn.
+fn daily(mut fields: Vec<(&str, Value)>, columns: &[Column], withdrawn: &str) -> Value {
+    fields.extend([
         (
             "revision",
             json!({ "type": "integer", "minimum": 0, "description": "0 at first; each correction is one more." }),
         ),
-        ("as_of", instant("The day's end, plus lateness.")),
         ("currency", text("ISO 4217; what money is told in.")),
         ("metrics", metrics(columns, true)),
         ("features", features(columns)),
     ]);
+    let mut schema = record(fields);
     let fields = columns
         .iter()
         .map(|column| (column.name(), metric(column.info)));
@@ -144,13 +199,13 @@ fn account_daily(columns: &[Column]) -> Value {
     schema["properties"]["corrects"] = old;
     // Where no metrics are chosen, no values say nothing.
     if !columns.is_empty() {
-        allow_withdrawal(&mut schema);
+        allow_withdrawal(&mut schema, withdrawn);
     }
     schema
 }
 
 /// Lets a record of a day have no metrics at all, which only a correction may.
-fn allow_withdrawal(schema: &mut Value) {
+fn allow_withdrawal(schema: &mut Value, because: &str) {
     let none = json!({ "maxProperties": 0 });
     let metrics = &mut schema["properties"]["metrics"];
     let all = json!({ "required": metrics["required"].take() });
@@ -158,11 +213,10 @@ fn allow_withdrawal(schema: &mut Value) {
         keywords.remove("required");
     }
     metrics["anyOf"] = json!([all, none]);
-    metrics["description"] = json!(
+    metrics["description"] = json!(format!(
         "Values by id; null where a value is not defined. Without any, in a revision above 0, the day is \
-         withdrawn: a late `account.deleted` showed that the account was not there any more on that day, \
-         and what earlier revisions said of it does not count."
-    );
+         withdrawn: {because}, and what earlier revisions said of it does not count."
+    ));
     schema["if"] = json!({ "properties": { "metrics": none }, "required": ["metrics"] });
     schema["then"] = json!({ "properties": { "revision": { "minimum": 1 } } });
 }

@@ -4,12 +4,12 @@
 
 use mainstay_codec::records::{
     MAX_HOPS, account_daily, account_daily_key, account_metrics, dead_letter, dead_letter_line,
-    hops, original_headers,
+    hops, original_headers, segment_daily, segment_daily_key,
 };
-use mainstay_codec::schema::{asyncapi, schemas};
+use mainstay_codec::schema::{Columns, asyncapi, schemas};
 use mainstay_model::{
     AccountDaily, AccountMetrics, Code, Column, Corrected, Day, DeadLetter, Info, Levels,
-    Rejection, Timestamp, Unit, Value,
+    Rejection, SegmentDaily, Timestamp, Unit, Value,
 };
 
 const fn info(id: &'static str, unit: Unit) -> Info {
@@ -311,10 +311,42 @@ fn a_dead_letter_in_a_file_has_these_bytes() {
     assert!(line(&why(), None).contains(r#""value_base64":null"#));
 }
 
+/// Values of accounts and of groups alike.
+fn both(columns: &[Column]) -> Columns {
+    Columns {
+        accounts: columns.to_vec(),
+        groups: columns.to_vec(),
+    }
+}
+
+fn segment(corrects: &[Corrected]) -> String {
+    let mut out = Vec::new();
+    let record = SegmentDaily {
+        dimension: "plan",
+        segment: "pro",
+        date: Day(20_513),
+        revision: u32::from(!corrects.is_empty()),
+        as_of: Timestamp(1_772_416_800_000),
+        values: &values(),
+        corrects,
+    };
+    segment_daily(&columns(), &record, "USD", &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_day_of_a_segment_has_its_dimension_and_segment_where_that_of_an_account_has_the_account() {
+    let begins = r#"{"schema_version":1,"dimension":"plan","segment":"pro","date":"2026-03-01","revision":0,"#;
+    assert!(segment(&[]).starts_with(begins), "{}", segment(&[]));
+    let mut key = Vec::new();
+    segment_daily_key("plan", "p\"ro", Day(20_513), &mut key);
+    assert_eq!(key, br#"["plan","p\"ro","2026-03-01"]"#);
+}
+
 #[test]
 fn records_are_what_their_schemas_say() {
     let of = |name: &str| {
-        let found = schemas(&columns())
+        let found = schemas(&both(&columns()))
             .into_iter()
             .find(|schema| schema.name == name);
         found.unwrap_or_else(|| panic!("a schema of {name}")).json
@@ -327,6 +359,8 @@ fn records_are_what_their_schemas_say() {
         ("account-daily", daily("acc_1", &[])),
         ("account-daily", daily("acc_1", &old)),
         ("account-metrics", live()),
+        ("segment-daily", segment(&[])),
+        ("segment-daily", segment(&old)),
         ("dead-letter", line(&why(), Some(b"{bad"))),
         ("dead-letter", line(&why(), Some(&vec![7; 200 * 1024]))),
         ("dead-letter", line(&why(), None)),
@@ -342,7 +376,7 @@ fn records_are_what_their_schemas_say() {
 #[test]
 fn a_record_without_metrics_withdraws_its_day_in_a_revision_above_0_only() {
     let of = |columns: &[Column]| {
-        let mut all = schemas(columns).into_iter();
+        let mut all = schemas(&both(columns)).into_iter();
         all.find(|schema| schema.name == "account-daily").unwrap()
     };
     let schema = of(&columns());
@@ -374,7 +408,7 @@ fn a_record_without_metrics_withdraws_its_day_in_a_revision_above_0_only() {
 
 #[test]
 fn accepted_examples_fit_the_schema_of_their_format() {
-    let schema = schemas(&[])
+    let schema = schemas(&Columns::default())
         .into_iter()
         .find(|schema| schema.name == "native")
         .unwrap()
@@ -397,9 +431,14 @@ fn accepted_examples_fit_the_schema_of_their_format() {
 
 #[test]
 fn every_topic_is_in_the_asyncapi_document() {
-    let document = asyncapi(&columns(), "mainstay.", "1.2.3");
+    let document = asyncapi(&both(&columns()), "mainstay.", "1.2.3");
     assert_eq!(document["asyncapi"], "3.0.0");
-    for topic in ["account-metrics", "account-daily", "dead-letter"] {
+    for topic in [
+        "account-metrics",
+        "account-daily",
+        "segment-daily",
+        "dead-letter",
+    ] {
         assert_eq!(
             document["channels"][topic]["address"],
             format!("mainstay.{topic}")

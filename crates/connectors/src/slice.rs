@@ -16,8 +16,12 @@ pub enum Topic {
     AccountMetrics,
     /// Final values of closed days, by account and date.
     AccountDaily,
+    /// Final values of segments and the fleet, by dimension, segment and date.
+    SegmentDaily,
     /// Records that could not be applied.
     DeadLetter,
+    /// What shards hand to each other for segments and the fleet.
+    Partials,
     /// The shard's own state.
     Changelog,
 }
@@ -27,9 +31,23 @@ impl Topic {
     pub const ALL: &'static [Topic] = &[
         Topic::AccountMetrics,
         Topic::AccountDaily,
+        Topic::SegmentDaily,
         Topic::DeadLetter,
+        Topic::Partials,
         Topic::Changelog,
     ];
+
+    /// Whether it is for us alone: binary, and no file of a replay.
+    #[must_use]
+    pub fn is_internal(self) -> bool {
+        match self {
+            Topic::Partials | Topic::Changelog => true,
+            Topic::AccountMetrics
+            | Topic::AccountDaily
+            | Topic::SegmentDaily
+            | Topic::DeadLetter => false,
+        }
+    }
 
     /// The topic's name without the operator's prefix; also the file's name in `replay --out`.
     #[must_use]
@@ -37,7 +55,9 @@ impl Topic {
         match self {
             Topic::AccountMetrics => "account-metrics",
             Topic::AccountDaily => "account-daily",
+            Topic::SegmentDaily => "segment-daily",
             Topic::DeadLetter => "dead-letter",
+            Topic::Partials => "partials",
             Topic::Changelog => "changelog",
         }
     }
@@ -46,8 +66,10 @@ impl Topic {
 /// One record of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outbound<'a> {
-    /// Where it goes. Every record of a slice goes to the partition that has the shard's number.
+    /// Where it goes.
     pub topic: Topic,
+    /// The partition; none is the one that has the shard's number.
+    pub partition: Option<u32>,
     /// Its key; a dead letter keeps that of the original, which may have had none.
     pub key: Option<&'a [u8]>,
     /// Its value; none is a tombstone.
@@ -97,18 +119,34 @@ pub struct Slice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     topic: Topic,
+    partition: Option<u32>,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
     headers: Range<usize>,
 }
 
 impl Slice {
-    /// Adds a record.
+    /// Adds a record for the partition that has the shard's number.
     pub fn push(
         &mut self,
         topic: Topic,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
+        headers: Vec<(String, Option<Vec<u8>>)>,
+    ) {
+        self.push_to(topic, None, (key, value), headers);
+    }
+
+    /// Adds a record for the shard with this number.
+    pub fn push_part(&mut self, shard: u32, key: &[u8], value: Option<&[u8]>) {
+        self.push_to(Topic::Partials, Some(shard), (Some(key), value), Vec::new());
+    }
+
+    fn push_to(
+        &mut self,
+        topic: Topic,
+        partition: Option<u32>,
+        (key, value): (Option<&[u8]>, Option<&[u8]>),
         headers: Vec<(String, Option<Vec<u8>>)>,
     ) {
         let mut place = |part: Option<&[u8]>| {
@@ -123,6 +161,7 @@ impl Slice {
         self.headers.extend(headers);
         self.records.push(Place {
             topic,
+            partition,
             key,
             value,
             headers: from..self.headers.len(),
@@ -133,6 +172,7 @@ impl Slice {
     pub fn records(&self) -> impl Iterator<Item = Outbound<'_>> {
         self.records.iter().map(|place| Outbound {
             topic: place.topic,
+            partition: place.partition,
             key: place.key.clone().map(|range| &self.bytes[range]),
             value: place.value.clone().map(|range| &self.bytes[range]),
             headers: &self.headers[place.headers.clone()],

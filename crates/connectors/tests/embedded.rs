@@ -210,6 +210,7 @@ fn settings(kafka: KafkaSettings, topics: &[&str]) -> RuntimeSettings {
         topic: (*topic).to_owned(),
         optional: false,
         start_at: StartAt::Earliest,
+        internal: false,
     };
     let mut settings = RuntimeSettings::new(kafka, topics.iter().map(source).collect());
     settings.idle = Some(Duration::from_secs(1));

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use mainstay_engine::{Engine, Outputs, Pace, Settings, Verdict};
+use mainstay_engine::{Engine, Outputs, Pace, Place, Settings, Verdict};
 use mainstay_model::{AccountDaily, AccountMetrics, Actor, Body, Event, Id, Timestamp};
 
 fn main() {
@@ -253,7 +253,11 @@ fn new_engine() -> Engine {
         key_actions: BTreeSet::from(["report_sent".to_owned()]),
         ..Settings::default()
     };
-    Engine::new(settings, &["product".to_owned()])
+    Engine::new(
+        settings,
+        &["product".to_owned()],
+        Place { number: 0, of: 1 },
+    )
 }
 
 /// What was heard, counted so that nothing is left out as unused.

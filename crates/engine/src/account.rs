@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_model::{AccountFields, Actor, Day, Event, Field, Timestamp, Value};
+use mainstay_model::{AccountFields, Actor, Day, Event, Field, Timestamp};
 
 use crate::facts::early::{Early, Happening, Used, What};
 use crate::facts::firsts::{Deed, Firsts};
@@ -16,9 +16,9 @@ use crate::facts::membership::Membership;
 use crate::facts::sessions::{self, Joined};
 use crate::facts::totals::{Total, Totals};
 use crate::facts::users::{Counts, User, UserNo, Users};
-use crate::metrics;
+use crate::pack::Packer;
+use crate::reading::Reading;
 use crate::terms::{Terms, TraitNo};
-use crate::view::View;
 use crate::zones::{ZoneNo, Zones};
 
 /// How many days before the newest closed one any question can reach: corrections, a session that began
@@ -67,8 +67,8 @@ pub(crate) struct Dated<T> {
 /// A closed day that may have to be told again.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pending {
-    /// What was told; `None` when the account was not known on that day.
-    pub(crate) old: Option<Vec<Value>>,
+    /// The packed reading that was told; `None` when the account was not known on that day.
+    pub(crate) old: Option<Box<[u8]>>,
     pub(crate) written: bool,
 }
 
@@ -401,8 +401,7 @@ impl Account {
     }
 
     /// The value of a trait at the end of a day.
-    #[cfg(test)]
-    fn value_of(&self, no: TraitNo, day: Day) -> Option<&str> {
+    pub(crate) fn value_of(&self, no: TraitNo, day: Day) -> Option<&str> {
         let mut traits = self.traits.iter();
         let (_, history) = traits.find(|(known, _)| *known == no)?;
         history.as_of(day).map(|value| &**value)
@@ -490,7 +489,12 @@ impl Account {
         let mut day = from.max(self.oldest_kept());
         while day <= self.closed {
             if !self.pending.contains_key(&day) {
-                let old = self.values(day, around.terms, around.zones);
+                let old = Reading::of(self, day, around.terms, around.zones);
+                let old = old.map(|old| {
+                    let mut bytes = Vec::new();
+                    old.pack(&mut Packer(&mut bytes));
+                    bytes.into()
+                });
                 self.pending.insert(
                     day,
                     Pending {
@@ -502,12 +506,6 @@ impl Account {
             }
             day = day.plus(1);
         }
-    }
-
-    /// The final values of a day as they are now; `None` when the account is not known on that day.
-    pub(crate) fn values(&self, day: Day, terms: &Terms, zones: &Zones) -> Option<Vec<Value>> {
-        let known = self.lifecycle.is_known_on(day);
-        known.then(|| metrics::tell_all(&View::new(self, terms, zones, day)))
     }
 
     /// Ends the day after the newest closed one and forgets what can no longer be asked for.

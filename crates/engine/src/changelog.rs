@@ -14,12 +14,16 @@
 //! | `E` | account | what happened before the account's zone was told |
 //! | `U` | account, user | a user's past |
 //! | `N` | account, user | a user's newest day and session: small, alone written in steady state |
+//! | `G` | | where the shard's part in groups stands |
+//! | `S` | day, dimension, segment | what the shard's accounts say together, and whether that was handed on |
+//! | `P`, `M` | shard, and day, dimension, segment | what a shard said of a group that belongs to this one, and where it stands |
+//! | `R` | day, dimension, segment | what was told of a group that belongs to the shard |
 //! | `I`, `B` | number | ids of product events, of others, applied since the slice before, until all are forgotten |
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
-use mainstay_model::{Day, Timestamp, Value, Zone};
+use mainstay_model::{Day, Timestamp, Zone};
 
 use crate::account::{Account, Dated, Pending, Unsaved};
 use crate::dedup::Remembered;
@@ -31,6 +35,7 @@ use crate::facts::lifecycle::Lifecycle;
 use crate::facts::totals::Total;
 use crate::facts::users::UserNo;
 use crate::pack::{Malformed, Packer, Unpacker};
+use crate::reading::Reading;
 use crate::zones::Zones;
 
 /// What has to be written when a slice is closed.
@@ -231,6 +236,13 @@ impl Engine {
                 .expect("no key is removed that was not counted");
             live -= forget_days(no, account, put);
         }
+        let mut keys = self.rollup.save(columns, put);
+        if !self.accounts.is_empty() {
+            keys += self.groups.save(columns, put);
+        }
+        live = live
+            .checked_add_signed(keys)
+            .expect("no key is removed that was not counted");
         self.changelog.live_keys = live;
         if changed.get() && !std::mem::replace(&mut self.changelog.names_written, true) {
             value.clear();
@@ -255,6 +267,8 @@ impl Engine {
                 account.discard_unsaved();
             }
         }
+        self.groups.save_nothing();
+        self.rollup.save_nothing();
         self.changelog.removed.clear();
         self.changelog.product_ids.new.clear();
         self.changelog.business_ids.new.clear();
@@ -330,6 +344,10 @@ impl Engine {
                 self.changelog.names_restored = true;
                 self.changelog.names_written = now == value;
             }
+            b'G' => self.groups.restore_state(value, self.terms.columns())?,
+            b'S' => self.groups.restore_row(rest, value)?,
+            b'P' | b'M' => self.rollup.take(key, Some(value), true)?,
+            b'R' => self.rollup.restore(rest, value, self.terms.columns())?,
             b'I' | b'B' => self.restore_ids(*kind, at.uint()?, value)?,
             b'A' => {
                 let no = at.u32()?;
@@ -404,6 +422,9 @@ impl Engine {
                 .make_contiguous()
                 .sort_unstable_by_key(|record| record.number);
         }
+        let accounts = self.accounts.iter().flatten();
+        let closed = accounts.map(|account| account.closed).max();
+        self.groups.restored(closed);
         self.go_on();
         Ok(())
     }
@@ -668,69 +689,22 @@ impl Pending {
     fn pack(&self, columns: u64, to: &mut Packer<'_>) {
         to.0.extend_from_slice(&columns.to_le_bytes());
         to.uint(u64::from(self.old.is_some()));
-        for value in self.old.iter().flatten() {
-            pack_value(value, to);
-        }
+        to.0.extend_from_slice(self.old.as_deref().unwrap_or_default());
     }
 
     fn unpack(bytes: &[u8], columns: u64) -> Result<Pending, Malformed> {
         let mut from = Unpacker(bytes);
         let same = *from.take(8)? == columns.to_le_bytes();
         let told = from.uint()? == 1;
-        let mut old = Vec::new();
-        while !from.is_empty() {
-            old.push(unpack_value(&mut from)?);
+        let old = from.0;
+        if told && same {
+            Reading::unpack(&mut from)?;
         }
         // Values of another catalogue, or of other features, say nothing: the day is told again without them.
         let told = told && same;
         Ok(Pending {
-            old: told.then_some(old),
+            old: told.then(|| old.into()),
             written: true,
         })
     }
-}
-
-fn pack_value(value: &Value, to: &mut Packer<'_>) {
-    match value {
-        Value::Undefined => to.uint(0),
-        Value::Count(count) => {
-            to.uint(1);
-            to.int(*count);
-        }
-        Value::Ratio(ratio) => {
-            to.uint(2);
-            to.0.extend_from_slice(&ratio.to_bits().to_le_bytes());
-        }
-        Value::Seconds(ms) => {
-            to.uint(3);
-            to.int(*ms);
-        }
-        Value::List(list) => {
-            to.uint(4);
-            to.uint(list.len() as u64);
-            list.iter().for_each(|count| to.uint(*count));
-        }
-        Value::Day(day) => {
-            to.uint(5);
-            to.int(day.0.into());
-        }
-    }
-}
-
-fn unpack_value(from: &mut Unpacker<'_>) -> Result<Value, Malformed> {
-    Ok(match from.uint()? {
-        0 => Value::Undefined,
-        1 => Value::Count(from.int()?),
-        2 => {
-            let bits = from.take(8)?.try_into().map_err(|_| Malformed)?;
-            Value::Ratio(f64::from_bits(u64::from_le_bytes(bits)))
-        }
-        3 => Value::Seconds(from.int()?),
-        4 => {
-            let len = from.uint()?;
-            Value::List((0..len).map(|_| from.uint()).collect::<Result<_, _>>()?)
-        }
-        5 => Value::Day(from.day()?),
-        _ => return Err(Malformed),
-    })
 }

@@ -8,14 +8,17 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use mainstay_model::{AccountDaily, AccountMetrics, Body, Code, Corrected};
-use mainstay_model::{Day, Event, Rejection, Timestamp};
+use mainstay_model::{Day, Event, Rejection, SegmentDaily, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::{Account, KEPT_DAYS, Surroundings};
-use crate::changelog::Changelog;
+use crate::changelog::{BrokenState, Changelog};
 use crate::dedup::{Dedup, Remembered, Seen};
 use crate::explain::Look;
-use crate::metrics;
+use crate::groups::{Groups, Said};
+use crate::pack::Unpacker;
+use crate::reading::Reading;
+use crate::rollup::{self, Rollup, corrected};
 use crate::settings::Settings;
 use crate::stream_time::StreamTime;
 use crate::terms::Terms;
@@ -38,6 +41,19 @@ pub struct Engine {
     /// Accounts with live values to be told, the oldest change first.
     changed: VecDeque<AccountNo>,
     pub(crate) changelog: Changelog,
+    place: Place,
+    /// What the shard's accounts give to groups, and the groups that belong to the shard.
+    pub(crate) groups: Groups,
+    pub(crate) rollup: Rollup,
+}
+
+/// Which of how many shards one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// From 0.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
 }
 
 /// Who hears what the engine says.
@@ -50,6 +66,14 @@ pub trait Outputs {
 
     /// A day of an account was closed.
     fn day_closed(&mut self, _: &Look<'_>) {}
+
+    /// The final values of a group for a day that is closed everywhere, or a correction of them.
+    fn segment_daily(&mut self, _: &SegmentDaily<'_>) {}
+
+    /// What the shard's accounts give to the group of a dimension and a segment, to be handed to
+    /// [`Engine::take_part`] of the shard that the group belongs to; to every shard, this one too, where there is no
+    /// group. No value takes the record of that key back.
+    fn part(&mut self, _to: Option<(&str, &str)>, _key: &[u8], _value: Option<&[u8]>) {}
 
     /// An account was deleted: nothing more will be said of it.
     fn account_gone(&mut self, _account: &str) {}
@@ -114,10 +138,16 @@ struct Sweep {
 /// How many days of accounts one step of work closes.
 const STEP: usize = 64;
 
+/// A day of a group costs as much as so many days of accounts.
+const GROUP_DAY: usize = 4;
+
+/// A late event changes a session that began so many days before it, at most.
+const SESSION_DAYS: i32 = 5;
+
 impl Engine {
     /// An empty shard. `sources` are the inputs' names, in the order in which calls number them.
     #[must_use]
-    pub fn new(settings: Settings, sources: &[String]) -> Engine {
+    pub fn new(settings: Settings, sources: &[String], place: Place) -> Engine {
         let zones = Zones::new(settings.zone);
         Engine {
             terms: Terms::new(settings),
@@ -130,6 +160,9 @@ impl Engine {
             sweep: Sweep::default(),
             changed: VecDeque::new(),
             changelog: Changelog::default(),
+            place,
+            groups: Groups::default(),
+            rollup: Rollup::new(place.of),
         }
     }
 
@@ -274,6 +307,10 @@ impl Engine {
     pub fn set_idle(&mut self, source: usize, idle: bool) {
         self.time.set_idle(source, idle);
         self.time_moved();
+        // A shard without anybody has no time that could close a day, and holds nobody up.
+        if self.accounts.is_empty() && self.time.is_idle() {
+            self.all_closed();
+        }
     }
 
     fn time_moved(&mut self) {
@@ -312,7 +349,7 @@ impl Engine {
     /// When, and why, time alone would change something. `None`: never, nobody is there.
     #[must_use]
     pub fn due(&self) -> Option<Due> {
-        match (self.sweep.walking, self.accounts.is_empty()) {
+        match (self.has_work(), self.accounts.is_empty()) {
             (true, _) => Some(Due::Now),
             (false, true) => None,
             (false, false) => {
@@ -338,10 +375,56 @@ impl Engine {
                 None => {
                     self.sweep.walking = std::mem::take(&mut self.sweep.again);
                     self.sweep.at = 0;
+                    if !self.sweep.walking {
+                        self.all_closed();
+                    }
                 }
             }
         }
-        self.sweep.walking
+        left /= GROUP_DAY;
+        while left > 0 && self.work_on_groups(out) {
+            left -= 1;
+        }
+        self.has_work()
+    }
+
+    fn has_work(&self) -> bool {
+        self.sweep.walking || self.groups.has_news() || self.rollup.has_news(self.terms.columns())
+    }
+
+    /// Every account has closed the days that are over.
+    fn all_closed(&mut self) {
+        let accounts = self.accounts.iter().flatten();
+        let closed = accounts.map(|account| account.closed).min();
+        let kept = self.terms.settings.correction_days + SESSION_DAYS;
+        self.groups.all_closed(closed, kept);
+    }
+
+    /// Hands on one thing for groups, or tells one.
+    fn work_on_groups(&mut self, out: &mut dyn Outputs) -> bool {
+        if let Some(said) = self.groups.next() {
+            let columns = self.terms.columns();
+            let (key, value) = rollup::encode(&said, self.place.number, columns);
+            let to = match &said {
+                Said::Part(name, _) | Said::Gone(name) => Some((&*name.dimension, &*name.segment)),
+                Said::Mark(_) => None,
+            };
+            out.part(to, &key, value.as_deref());
+            return true;
+        }
+        let news = self.rollup.has_news(self.terms.columns());
+        if news {
+            self.rollup.tell_next(&self.terms, out);
+        }
+        news
+    }
+
+    /// Takes in what a shard said of a group, by [`Outputs::part`].
+    ///
+    /// # Errors
+    /// When it is nothing that this release says.
+    pub fn take_part(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), BrokenState> {
+        Ok(self.rollup.take(key, value, false)?)
     }
 
     /// Closes every day of an account that is over.
@@ -359,6 +442,13 @@ impl Engine {
             while self.close_next(no, Some(to), out) {}
             self.tell_corrections(no, out);
         }
+        self.all_closed();
+        while self.work_on_groups(out) {}
+    }
+
+    /// Every part of every shard was handed over: tells all groups.
+    pub fn tell_groups(&mut self, out: &mut dyn Outputs) {
+        while self.work_on_groups(out) {}
     }
 
     /// Closes the next day of an account, if it is over. Says whether it was.
@@ -380,8 +470,10 @@ impl Engine {
             .as_mut()
             .expect("it was there above");
         let day = account.close();
-        if let Some(values) = account.values(day, &self.terms, &self.zones) {
+        if let Some(reading) = Reading::of(account, day, &self.terms, &self.zones) {
+            let values = self.terms.readers().tell_account(&reading.parts, day);
             tell(account, day, &values, &[], &self.terms, &self.zones, out);
+            self.groups.add(day, &reading, &self.terms);
         }
         out.day_closed(&Look::new(account, &self.terms, &self.zones));
         // Once: what happens to it later is kept like that of any other, and told if it comes back.
@@ -404,15 +496,27 @@ impl Engine {
             if pending.written {
                 account.unsaved.settled.push(day);
             }
-            match (pending.old, account.values(day, &self.terms, &self.zones)) {
-                (Some(old), Some(new)) if old == new => {}
-                (old, Some(new)) => {
-                    let corrects = corrected(&old.unwrap_or_default(), &new);
-                    tell(account, day, &new, &corrects, &self.terms, &self.zones, out);
+            let terms = &self.terms;
+            let old = pending.old.map(|old| Reading::unpack(&mut Unpacker(&old)));
+            let old = old.map(|old| old.expect("what was put aside can be read"));
+            let new = Reading::of(account, day, terms, &self.zones);
+            if old == new {
+                continue;
+            }
+            let values = |reading: &Reading| terms.readers().tell_account(&reading.parts, day);
+            let (was, is) = (old.as_ref().map(values), new.as_ref().map(values));
+            match (was, is) {
+                (was, Some(is)) if was.as_ref() == Some(&is) => {}
+                (was, Some(is)) => {
+                    let corrects = corrected(&was.unwrap_or_default(), &is);
+                    tell(account, day, &is, &corrects, terms, &self.zones, out);
                 }
-                (Some(_), None) => tell(account, day, &[], &[], &self.terms, &self.zones, out),
+                (Some(_), None) => tell(account, day, &[], &[], terms, &self.zones, out),
                 (None, None) => {}
             }
+            old.iter()
+                .for_each(|old| self.groups.subtract(day, old, terms));
+            new.iter().for_each(|new| self.groups.add(day, new, terms));
         }
         self.changelog.touch(no, account);
     }
@@ -443,8 +547,9 @@ impl Engine {
                     let now = self.time.now();
                     let day = self.zones.day_of(account.zone.value, now);
                     if account.lifecycle.deleted_on().is_none() {
-                        let values =
-                            metrics::tell_all(&View::new(account, &self.terms, &self.zones, day));
+                        let view = View::new(account, &self.terms, &self.zones, day);
+                        let readers = self.terms.readers();
+                        let values = readers.tell_account(&readers.read(&view), day);
                         out.account_metrics(&AccountMetrics {
                             account: &account.id,
                             as_of: now,
@@ -545,17 +650,6 @@ fn tell(
         values,
         corrects,
     });
-}
-
-fn corrected(old: &[mainstay_model::Value], new: &[mainstay_model::Value]) -> Vec<Corrected> {
-    let both = old.iter().zip(new).enumerate();
-    let changed = both.filter(|(_, (old, new))| old != new);
-    changed
-        .map(|(metric, (old, _))| Corrected {
-            metric,
-            was: old.clone(),
-        })
-        .collect()
 }
 
 fn future_time(time: Timestamp, arrival: Timestamp) -> Rejection {

@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::engine::Engine;
 use crate::facts::totals::{Total, Totals};
 use crate::facts::users::{User, UserNo};
-use crate::metrics::{self, Asked, Deed, Metric, Part};
+use crate::metrics::{self, Asked, Deed, Metric, Part, Reader};
 use crate::spread;
 use crate::terms::Terms;
 use crate::view::View;
@@ -148,9 +148,7 @@ impl<'a> Look<'a> {
     pub fn explain(&self, place: usize, day: Day) -> Result<Explanation, NoValue> {
         self.has_values(day)?;
         let column = metrics::account_columns(&self.terms.settings).swap_remove(place);
-        let (metric, feature) = metrics::readings(self.terms.features().len())
-            .nth(place)
-            .expect("a column for each reading");
+        let Reader { metric, feature } = self.terms.readers().of_account(place);
         let of = Of { metric, feature };
         Ok(of.explained(column, &self.view(day), self))
     }

@@ -15,8 +15,11 @@ mod dedup;
 mod engine;
 mod explain;
 mod facts;
+mod groups;
 mod metrics;
 mod pack;
+mod reading;
+mod rollup;
 mod settings;
 mod spread;
 mod stream_time;
@@ -25,9 +28,11 @@ mod view;
 mod zones;
 
 pub use changelog::{BrokenState, Put};
-pub use engine::{Due, Engine, Outputs, Pace, Size, Verdict};
+pub use engine::{Due, Engine, Outputs, Pace, Place, Size, Verdict};
 pub use explain::{ByUser, Explanation, Look, NoValue, OnDay};
-pub use metrics::{Asked, CATALOGUE, Metric, Read, account_columns, account_infos, infos};
+pub use metrics::{
+    Asked, CATALOGUE, Metric, Read, account_columns, account_infos, group_columns, infos,
+};
 pub use metrics::{Deed, Fact, Moment, Part, Show, Why};
 pub use settings::Settings;
 pub use view::View;

@@ -20,6 +20,16 @@ impl Packer<'_> {
         self.uint(((value << 1) ^ (value >> 63)) as u64);
     }
 
+    /// Zigzag too, for numbers that 64 bits may not hold.
+    pub(crate) fn wide(&mut self, value: i128) {
+        let mut value = ((value << 1) ^ (value >> 127)) as u128;
+        while value >= 0x80 {
+            self.0.push((value as u8) | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.uint(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
@@ -50,6 +60,18 @@ impl<'a> Unpacker<'a> {
     pub(crate) fn int(&mut self) -> Result<i64, Malformed> {
         let value = self.uint()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    pub(crate) fn wide(&mut self) -> Result<i128, Malformed> {
+        let mut value = 0u128;
+        for (place, byte) in self.0.iter().enumerate().take(19) {
+            value |= u128::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                self.0 = &self.0[place + 1..];
+                return Ok((value >> 1) as i128 ^ -((value & 1) as i128));
+            }
+        }
+        Err(Malformed)
     }
 
     pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
@@ -88,15 +110,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_back(unsigned: u64, signed: i64, bytes: Vec<u8>) {
+        fn what_is_packed_comes_back(unsigned: u64, signed: i64, wide: i128, bytes: Vec<u8>) {
             let mut packed = Vec::new();
             let mut packer = Packer(&mut packed);
             packer.uint(unsigned);
             packer.int(signed);
+            packer.wide(wide);
             packer.bytes(&bytes);
             let mut unpacker = Unpacker(&packed);
             prop_assert_eq!(unpacker.uint(), Ok(unsigned));
             prop_assert_eq!(unpacker.int(), Ok(signed));
+            prop_assert_eq!(unpacker.wide(), Ok(wide));
             prop_assert_eq!(unpacker.bytes(), Ok(&bytes[..]));
             prop_assert!(unpacker.is_empty());
         }

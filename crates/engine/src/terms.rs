@@ -5,10 +5,11 @@
 //! config keeps its number; one that comes back finds its own facts again.
 
 use hashbrown::HashTable;
+use mainstay_model::Column;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::changelog::BrokenState;
-use crate::metrics::account_columns;
+use crate::metrics::{Readers, account_columns, group_columns};
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::settings::Settings;
 
@@ -29,6 +30,7 @@ pub(crate) struct Terms {
     onboarding: Vec<Milestone>,
     /// The numbers of the traits that make groups, in the order of the config.
     segments: Vec<TraitNo>,
+    readers: Readers,
 }
 
 /// The number of a product event that counts when it happens for the first time.
@@ -81,6 +83,7 @@ impl Terms {
             activation: Vec::new(),
             onboarding: Vec::new(),
             segments: Vec::new(),
+            readers: Readers::new(0),
         };
         terms
             .number()
@@ -112,10 +115,11 @@ impl Terms {
             .map(|name| number_of(&mut given.traits, name))
             .collect();
         self.meanings = Meanings::of(settings, &self.given);
-        let names = account_columns(settings)
-            .into_iter()
-            .map(|column| column.name());
-        self.columns = xxh3_64(names.collect::<Vec<_>>().join(" ").as_bytes());
+        let columns = [account_columns(settings), group_columns(settings)];
+        let mut names: Vec<String> = columns.iter().flatten().map(Column::name).collect();
+        names.extend(settings.segments.iter().map(|name| format!("by {name}")));
+        self.columns = xxh3_64(names.join(" ").as_bytes());
+        self.readers = Readers::new(settings.features.len());
         Ok(())
     }
 
@@ -128,7 +132,8 @@ impl Terms {
         &self.features
     }
 
-    /// A number for the values that an account has, and their order: two that differ have different ones.
+    /// A number for the values that accounts and groups have, their order, and what groups are made by: two that
+    /// differ have different ones.
     pub(crate) fn columns(&self) -> u64 {
         self.columns
     }
@@ -142,6 +147,17 @@ impl Terms {
     }
 
     pub(crate) const PLAN: TraitNo = 0;
+
+    /// The traits that make groups, by number and name, in the order of the config.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = (TraitNo, &str)> {
+        let names = self.settings.segments.iter().map(String::as_str);
+        self.segments.iter().copied().zip(names)
+    }
+
+    /// What is read and told.
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
+    }
 
     /// The traits that are kept of an account, by number and name.
     pub(crate) fn traits(&self) -> impl Iterator<Item = (TraitNo, &str)> {

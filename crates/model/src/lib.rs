@@ -16,7 +16,7 @@ mod time;
 pub use event::{AccountFields, Actor, Body, Event, Field, Kind, UserFields};
 pub use id::Id;
 pub use metric::{Column, Info, Levels, Unit, Value};
-pub use output::{AccountDaily, AccountMetrics, Corrected, DeadLetter};
+pub use output::{AccountDaily, AccountMetrics, Corrected, DeadLetter, SegmentDaily};
 pub use parts::{Parts, Sorted};
 pub use reject::{Code, Rejection};
 pub use time::{Day, Timestamp, Zone, ZoneError};

@@ -47,10 +47,32 @@ pub enum Unit {
 pub enum Levels {
     /// Each account.
     Account,
+    /// Each segment and the fleet.
+    Group,
     /// Each account, each segment and the fleet.
     AccountAndGroup,
     /// Those, and each cohort of the fleet.
     AccountGroupAndCohort,
+}
+
+impl Levels {
+    /// Whether accounts have it.
+    #[must_use]
+    pub fn of_accounts(self) -> bool {
+        match self {
+            Levels::Account | Levels::AccountAndGroup | Levels::AccountGroupAndCohort => true,
+            Levels::Group => false,
+        }
+    }
+
+    /// Whether segments and the fleet have it.
+    #[must_use]
+    pub fn of_groups(self) -> bool {
+        match self {
+            Levels::Group | Levels::AccountAndGroup | Levels::AccountGroupAndCohort => true,
+            Levels::Account => false,
+        }
+    }
 }
 
 /// A value of a record: a metric, and of which feature it is where there is one for each.

@@ -21,6 +21,25 @@ pub struct AccountDaily<'a> {
     pub corrects: &'a [Corrected],
 }
 
+/// The final values of a group of accounts for a day that every account has closed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SegmentDaily<'a> {
+    /// By what accounts are put together: `all`, or a trait.
+    pub dimension: &'a str,
+    /// The value of the trait; the fleet is `all`, accounts without a value are `unknown`.
+    pub segment: &'a str,
+    /// The closed day, in each account's own zone.
+    pub date: Day,
+    /// 0 at first; each correction is one more.
+    pub revision: u32,
+    /// The day's end in the zone of the company, plus lateness.
+    pub as_of: Timestamp,
+    /// In the order of the columns of groups; none when nobody turned out to be in the group on that day.
+    pub values: &'a [Value],
+    /// On a correction: the old values of what changed.
+    pub corrects: &'a [Corrected],
+}
+
 /// The newest rolling values of an account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountMetrics<'a> {

@@ -44,6 +44,31 @@ impl Parts {
         }
     }
 
+    /// Takes parts that were added before out again.
+    ///
+    /// # Panics
+    /// When they never were added, or are the newest of something, which has no way back.
+    pub fn subtract(&mut self, other: &Parts) {
+        match (&mut *self, other) {
+            (_, Parts::Nothing) => {}
+            (Parts::Sums(mine), Parts::Sums(theirs)) => {
+                mine.iter_mut()
+                    .zip(theirs)
+                    .for_each(|(mine, theirs)| *mine -= theirs);
+            }
+            (Parts::Table(mine), Parts::Table(theirs)) => mine.subtract(theirs),
+            (Parts::Spread(mine), Parts::Spread(theirs)) => mine.subtract(theirs),
+            (
+                Parts::Nothing
+                | Parts::Sums(_)
+                | Parts::Table(_)
+                | Parts::Spread(_)
+                | Parts::Newest(_),
+                _,
+            ) => unreachable!("only what was added is taken out: {self:?}, {other:?}"),
+        }
+    }
+
     /// Parts of a count.
     #[must_use]
     pub fn count(n: u64) -> Parts {
@@ -86,8 +111,24 @@ impl<K: Copy + Ord> Sorted<K> {
         }
     }
 
+    /// Takes counts that were added before out again.
+    ///
+    /// # Panics
+    /// When they never were added.
+    pub fn subtract(&mut self, other: &Sorted<K>) {
+        for (key, by) in &other.0 {
+            let place = self.0.binary_search_by_key(key, |(key, _)| *key);
+            let place = place.expect("only what was added is taken out");
+            let left = self.0[place].1.checked_sub(*by);
+            match left.expect("no more is taken out than was added") {
+                0 => _ = self.0.remove(place),
+                left => self.0[place].1 = left,
+            }
+        }
+    }
+
     /// Keys and counts, by rising key.
-    pub fn iter(&self) -> impl Iterator<Item = (K, u64)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (K, u64)> + Clone + '_ {
         self.0.iter().copied()
     }
 
@@ -124,6 +165,22 @@ mod tests {
             [Some(1), Some(2), Some(3), Some(3), None]
         );
         assert_eq!(table.at_rank(0), None);
+    }
+
+    #[test]
+    fn what_was_added_can_be_taken_out() {
+        let table = |keys: &[u32]| {
+            let mut table = Sorted::default();
+            keys.iter().for_each(|key| table.count(*key, 1));
+            Parts::Table(table)
+        };
+        let mut parts = table(&[1, 2, 2]);
+        parts.add(&table(&[2, 3]));
+        parts.subtract(&table(&[2, 3]));
+        assert_eq!(parts, table(&[1, 2, 2]));
+        let mut sums = Parts::ratio(4, 7);
+        sums.subtract(&Parts::ratio(3, 5));
+        assert_eq!(sums, Parts::ratio(1, 2));
     }
 
     #[test]

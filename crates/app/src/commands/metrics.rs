@@ -81,6 +81,7 @@ fn unit(unit: Unit) -> &'static str {
 fn levels(levels: Levels) -> &'static str {
     match levels {
         Levels::Account => "accounts",
+        Levels::Group => "groups",
         Levels::AccountAndGroup => "accounts, groups",
         Levels::AccountGroupAndCohort => "accounts, groups, cohorts",
     }
@@ -140,8 +141,8 @@ from the catalogue in `crates/engine/src/metrics`; `mainstay metrics --all` prin
 
 A day is a calendar day in the account's time zone; windows end on the day that a value is of, that
 day included. Where a denominator is 0, or what a value needs is unknown, it is `null`, never 0.
-Ratios are fractions; durations are seconds. The formula is that of one account: D is the day, D-6…D the
-7 days that end on it; `mainstay explain` fills it in.
+Ratios are fractions; durations are seconds. The formula is that of one account, where accounts have
+the metric: D is the day, D-6…D the 7 days that end on it; `mainstay explain` fills it in.
 
 | id | unit | for | what | formula |
 |---|---|---|---|---|

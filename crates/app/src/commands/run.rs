@@ -115,9 +115,10 @@ pub(crate) fn make_shards(plan: Arc<Plan>) -> Arc<MakeShard> {
 
 /// What the metrics have to know of a config.
 pub(crate) fn metrics_settings(config: &Config, plan: &Plan) -> prometheus::Settings {
+    let names = plan.sources.iter().map(|(name, _)| name.clone());
     prometheus::Settings {
         catalogue: account_infos(),
-        sources: plan.sources.iter().map(|(name, _)| name.clone()).collect(),
+        sources: names.chain([Topic::Partials.name().to_owned()]).collect(),
         accounts: AccountLimits {
             always: config.prometheus.accounts.clone(),
             top: config.prometheus.top as usize,

@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use clap::Args;
-use mainstay_codec::schema::{asyncapi, schemas};
+use mainstay_codec::schema::{Columns, asyncapi, schemas};
+use mainstay_engine::{account_columns, group_columns};
 use serde_json::{Map, Value};
 
 use crate::cli::ConfigFile;
@@ -31,8 +32,14 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, given: &Given, out: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::load(given, Needs::Nothing)?;
-    let mut columns = mainstay_engine::account_columns(&config.engine_settings());
-    columns.retain(|column| config.output.metrics.has(column.info));
+    let settings = config.engine_settings();
+    let mut columns = Columns {
+        accounts: account_columns(&settings),
+        groups: group_columns(&settings),
+    };
+    for columns in [&mut columns.accounts, &mut columns.groups] {
+        columns.retain(|column| config.output.metrics.has(column.info));
+    }
     let document = if arguments.asyncapi {
         let version = env!("CARGO_PKG_VERSION");
         asyncapi(&columns, config.output.prefix.as_str(), version)

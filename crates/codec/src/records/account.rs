@@ -1,8 +1,9 @@
 //! The records of an account: `account-daily` and `account-metrics`.
 
-use mainstay_model::{AccountDaily, AccountMetrics, Column, Corrected, Day, Value};
+use mainstay_model::{AccountDaily, AccountMetrics, Column, Day, Value};
 
 use super::SCHEMA_VERSION;
+use super::values::{corrects, metrics};
 use super::write::{Object, text, value};
 
 /// Writes the final values of a closed day. `record.values` stand in the order of `columns`, and places in
@@ -21,9 +22,7 @@ pub fn account_daily(
     object.quoted("as_of", record.as_of);
     object.text("currency", currency);
     metrics(&mut object, columns, record.values);
-    if !record.corrects.is_empty() {
-        corrects(&mut object, columns, record.corrects);
-    }
+    corrects(&mut object, columns, record.corrects);
     object.close();
 }
 
@@ -53,39 +52,4 @@ pub fn account_daily_key(account: &str, date: Day, out: &mut Vec<u8>) {
     out.push(b',');
     value(out, &Value::Day(date));
     out.push(b']');
-}
-
-fn metrics(object: &mut Object<'_>, columns: &[Column], values: &[Value]) {
-    // No values at all withdraw the record: the account turned out not to be there on that day.
-    debug_assert!(
-        values.is_empty() || columns.len() == values.len(),
-        "a value for each column"
-    );
-    let all = || columns.iter().zip(values);
-    let mut own = Object::open(object.key("metrics"));
-    for (column, told) in all().filter(|(column, _)| column.feature.is_none()) {
-        value(own.key(column.field()), told);
-    }
-    own.close();
-    let mut features = Object::open(object.key("features"));
-    let of_features: Vec<_> = all()
-        .filter(|(column, _)| column.feature.is_some())
-        .collect();
-    for of_one in of_features.chunk_by(|(one, _), (next, _)| one.feature == next.feature) {
-        let name = of_one[0].0.feature.as_deref().unwrap_or_default();
-        let mut feature = Object::open(features.key(name));
-        for (column, told) in of_one {
-            value(feature.key(column.field()), told);
-        }
-        feature.close();
-    }
-    features.close();
-}
-
-fn corrects(object: &mut Object<'_>, columns: &[Column], corrected: &[Corrected]) {
-    let mut old = Object::open(object.key("corrects"));
-    for corrected in corrected {
-        value(old.key(&columns[corrected.metric].name()), &corrected.was);
-    }
-    old.close();
 }

@@ -24,9 +24,7 @@ impl FileSink {
             source,
         };
         std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-        let outputs = Topic::ALL
-            .iter()
-            .filter(|topic| **topic != Topic::Changelog);
+        let outputs = Topic::ALL.iter().filter(|topic| !topic.is_internal());
         let files = outputs.map(|topic| {
             let path = folder.join(format!("{}.jsonl", topic.name()));
             let file = File::create(&path).map_err(|error| failed(&path, error))?;
@@ -37,7 +35,7 @@ impl FileSink {
         })
     }
 
-    /// Writes the values of a slice's records. Tombstones and the changelog leave no line.
+    /// Writes the values of a slice's records. Tombstones and what is for us alone leave no line.
     ///
     /// # Errors
     /// When the disk does not take them.

@@ -186,7 +186,10 @@ impl Calls {
             let partition = partition_no(closed.token.shard);
             for record in closed.slice.records() {
                 let wrapped = changelog_value(&record, closed.token.epoch, &mut value);
-                send(producer, name(record.topic), partition, &record, wrapped)?;
+                let to = record
+                    .partition
+                    .map_or(partition, |no| partition_no(ShardNo(no)));
+                send(producer, name(record.topic), to, &record, wrapped)?;
                 sent += 1;
                 if sent.is_multiple_of(LOOK) {
                     producer.poll(Duration::ZERO);
@@ -196,6 +199,7 @@ impl Calls {
             closed.position.encode(&mut value);
             let position = Outbound {
                 topic: Topic::Changelog,
+                partition: None,
                 key: Some(Position::KEY),
                 value: None,
                 headers: &[],

@@ -86,7 +86,12 @@ pub fn drop_state(
         let partitions: Vec<Partition> = shards
             .map(|shard| (source.topic.clone(), partition_no(shard)))
             .collect();
-        let found = offsets.of(&partitions, which(to)).map_err(failed())?;
+        // What shards said to each other belongs to the state that is dropped.
+        let which = match source.internal {
+            true => Which::End,
+            false => which(to),
+        };
+        let found = offsets.of(&partitions, which).map_err(failed())?;
         for ((topic, partition), to) in found {
             let shard = super::offsets::shard_no(partition);
             add(&mut list, (&topic, shard), to, None)?;

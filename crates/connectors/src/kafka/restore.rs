@@ -233,7 +233,8 @@ impl Restorer {
         }
         let text = format!(
             "shard {shard}: its restore has made no progress for {} s at offset {} of `{}`; it waits for \
-             the brokers",
+             the brokers to answer, or for an open transaction there to end (`kafka-transactions.sh \
+             find-hanging` names one that nobody will end)",
             STALL.as_secs(),
             stall.furthest,
             self.kafka.topic(Topic::Changelog)

@@ -95,6 +95,7 @@ impl Running {
                 no: *no,
                 topic: Arc::from(settings.topic.as_str()),
                 rank: rank(shared, *no),
+                internal: settings.internal,
                 cursor: 0,
                 next: *next,
                 ended: false,
@@ -200,7 +201,8 @@ impl Running {
             if there && best.is_none_or(|(lowest, _)| at < lowest) {
                 best = Some((at, index));
             }
-            if !there && !source.ended && source.heard.elapsed() < HUNGER {
+            let may_deliver = !source.ended && !source.internal;
+            if !there && may_deliver && source.heard.elapsed() < HUNGER {
                 hungry = Some(hungry.map_or(at, |lowest| lowest.min(at)));
             }
         }
@@ -273,7 +275,7 @@ impl Running {
         let now = shared.clock.now();
         for source in &mut self.sources {
             let silent = source.heard.elapsed();
-            if source.idle || !source.ended || silent < idle {
+            if source.internal || source.idle || !source.ended || silent < idle {
                 continue;
             }
             // The end must have been seen by a question that was asked when it was silent long enough.
@@ -284,7 +286,8 @@ impl Running {
                 shared.told_idle(self.shard, source.no, true);
             }
         }
-        if self.ticked.elapsed() >= TICK && self.sources.iter().all(|source| source.idle) {
+        let silent = |source: &Source| source.idle || source.internal;
+        if self.ticked.elapsed() >= TICK && self.sources.iter().all(silent) {
             self.ticked = Instant::now();
             self.tick(Timestamp(wall_ms()).minus_ms(i64::try_from(ms(idle)).unwrap_or(i64::MAX)));
         }

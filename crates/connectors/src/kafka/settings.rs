@@ -81,6 +81,22 @@ pub struct SourceSettings {
     pub optional: bool,
     /// Where a state begins that has never seen it.
     pub start_at: StartAt,
+    /// It is a topic of our own, by which shards speak to each other: nobody's time depends on it.
+    pub internal: bool,
+}
+
+impl SourceSettings {
+    /// What shards hand to each other, which every shard reads like an input.
+    #[must_use]
+    pub fn partials(kafka: &KafkaSettings) -> SourceSettings {
+        SourceSettings {
+            name: Topic::Partials.name().to_owned(),
+            topic: kafka.topic(Topic::Partials),
+            optional: false,
+            start_at: StartAt::Earliest,
+            internal: true,
+        }
+    }
 }
 
 /// Where reading begins for the first time.

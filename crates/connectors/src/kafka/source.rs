@@ -23,6 +23,8 @@ pub(super) struct Source {
     pub(super) cursor: usize,
     /// The next offset to apply.
     pub(super) next: i64,
+    /// Nobody's time depends on it.
+    pub(super) internal: bool,
     /// The end was reached, and no record came since.
     pub(super) ended: bool,
     pub(super) idle: bool,

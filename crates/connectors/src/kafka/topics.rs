@@ -59,11 +59,12 @@ fn settings(topic: Topic) -> Vec<(&'static str, String)> {
             ("cleanup.policy", "compact,delete".to_owned()),
             ("retention.ms", days(400)),
         ],
+        Topic::SegmentDaily => vec![("cleanup.policy", "compact".to_owned())],
         Topic::DeadLetter => vec![
             ("cleanup.policy", "delete".to_owned()),
             ("retention.ms", days(30)),
         ],
-        Topic::Changelog => vec![
+        Topic::Partials | Topic::Changelog => vec![
             ("cleanup.policy", "compact".to_owned()),
             ("segment.bytes", (64 << 20).to_string()),
             ("min.cleanable.dirty.ratio", "0.1".to_owned()),
@@ -77,7 +78,9 @@ fn what(topic: Topic) -> &'static str {
     match topic {
         Topic::AccountMetrics => "newest rolling values by account",
         Topic::AccountDaily => "final values by account and closed day",
+        Topic::SegmentDaily => "final values by dimension, segment and closed day",
         Topic::DeadLetter => "records that could not be applied",
+        Topic::Partials => "what shards hand to each other for segments; binary, ours alone",
         Topic::Changelog => "state; binary, ours alone",
     }
 }
@@ -184,6 +187,11 @@ pub fn inspect(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Foun
     let mut counts = BTreeMap::new();
     let mut present = Vec::new();
     for source in sources {
+        if source.internal {
+            // It is made with the others of ours, if it is not there yet.
+            present.push(true);
+            continue;
+        }
         let partitions = count(&source.topic)?;
         if partitions.is_none() && !source.optional {
             let (name, topic) = (source.name.clone(), source.topic.clone());
@@ -206,6 +214,7 @@ pub fn inspect(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Result<Foun
             None => missing.push(topic),
             Some(partitions) => {
                 let own = topic.name == kafka.shards_topic()
+                    || topic.name == kafka.topic(Topic::Partials)
                     || topic.name == kafka.topic(Topic::Changelog);
                 fits &= partitions == shards || (!own && partitions > shards);
                 counts.insert(topic.name, partitions);
@@ -372,13 +381,17 @@ pub fn acls(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Vec<Acl> {
     };
     let mut acls: Vec<Acl> = sources
         .iter()
+        .filter(|source| !source.internal)
         .map(|source| topic(source.topic.clone(), &[Read, Describe]))
         .collect();
     acls.push(topic(kafka.shards_topic(), &[Read, Describe]));
     for written in Topic::ALL {
         let operations: &[Operation] = match written {
-            Topic::Changelog => &[Read, Write, Describe],
-            Topic::AccountMetrics | Topic::AccountDaily | Topic::DeadLetter => &[Write, Describe],
+            Topic::Partials | Topic::Changelog => &[Read, Write, Describe],
+            Topic::AccountMetrics
+            | Topic::AccountDaily
+            | Topic::SegmentDaily
+            | Topic::DeadLetter => &[Write, Describe],
         };
         acls.push(topic(kafka.topic(*written), operations));
     }

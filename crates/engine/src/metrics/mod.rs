@@ -7,7 +7,7 @@
 mod usage;
 mod why;
 
-use mainstay_model::{Column, Day, Info, Parts, Value};
+use mainstay_model::{Column, Day, Info, Levels, Parts, Value};
 
 use crate::settings::Settings;
 use crate::view::View;
@@ -49,6 +49,11 @@ pub static CATALOGUE: &[&Metric] = &[
     &usage::active_users::DAU,
     &usage::active_users::WAU,
     &usage::active_users::MAU,
+    &usage::active_accounts::ACTIVE_ACCOUNTS_1D,
+    &usage::active_accounts::ACTIVE_ACCOUNTS_7D,
+    &usage::active_accounts::ACTIVE_ACCOUNTS_30D,
+    &usage::users_per_account::USERS_PER_ACCOUNT_MEDIAN,
+    &usage::users_per_account::USERS_PER_ACCOUNT_MEAN,
     &usage::stickiness::STICKINESS,
     &usage::stickiness::STICKINESS_WAU,
     &usage::stickiness::STICKINESS_MEAN,
@@ -144,34 +149,120 @@ pub fn infos() -> Vec<&'static Info> {
 /// features come after them.
 #[must_use]
 pub fn account_infos() -> Vec<&'static Info> {
-    readings(0).map(|(metric, _)| &metric.info).collect()
+    let of_accounts = readers(0).filter(|reader| reader.metric.info.levels.of_accounts());
+    of_accounts.map(|reader| &reader.metric.info).collect()
 }
 
 /// The values that records of accounts carry: every metric of accounts in the order of the catalogue, then for
 /// each tracked feature, by name, those that there is one of for each.
 #[must_use]
 pub fn account_columns(settings: &Settings) -> Vec<Column> {
+    columns(settings, Levels::of_accounts)
+}
+
+/// The values that records of groups carry, in the same order.
+#[must_use]
+pub fn group_columns(settings: &Settings) -> Vec<Column> {
+    columns(settings, Levels::of_groups)
+}
+
+fn columns(settings: &Settings, told: fn(Levels) -> bool) -> Vec<Column> {
     let features: Vec<&String> = settings.features.keys().collect();
-    let column = |(metric, feature): (&'static Metric, Option<usize>)| Column {
-        info: &metric.info,
-        feature: feature.map(|place| features[place].as_str().into()),
+    let readers = readers(features.len()).filter(|reader| told(reader.metric.info.levels));
+    let column = |reader: Reader| Column {
+        info: &reader.metric.info,
+        feature: reader.feature.map(|place| features[place].as_str().into()),
     };
-    readings(features.len()).map(column).collect()
+    readers.map(column).collect()
+}
+
+/// A metric, and of which feature it is read where there is one for each.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader {
+    pub(crate) metric: &'static Metric,
+    pub(crate) feature: Option<usize>,
 }
 
 /// Every metric, and those of features once for each feature.
-pub(crate) fn readings(features: usize) -> impl Iterator<Item = (&'static Metric, Option<usize>)> {
-    let single = |metric: &&&'static Metric| matches!(metric.read, Read::Account(_));
-    let of_features = |metric: &&&'static Metric| matches!(metric.read, Read::Feature(_));
-    let singles = CATALOGUE
-        .iter()
-        .filter(single)
-        .map(|metric| (*metric, None));
+fn readers(features: usize) -> impl Iterator<Item = Reader> {
+    let all = || CATALOGUE.iter().copied();
+    let singles = all().filter(|metric| matches!(metric.read, Read::Account(_)));
+    let singles = singles.map(|metric| Reader {
+        metric,
+        feature: None,
+    });
     let of_each = (0..features).flat_map(move |feature| {
-        let metrics = CATALOGUE.iter().filter(of_features);
-        metrics.map(move |metric| (*metric, Some(feature)))
+        let metrics = all().filter(|metric| matches!(metric.read, Read::Feature(_)));
+        metrics.map(move |metric| Reader {
+            metric,
+            feature: Some(feature),
+        })
     });
     singles.chain(of_each)
+}
+
+/// What is read from an account and told of accounts and groups, under given settings.
+pub(crate) struct Readers {
+    all: Vec<Reader>,
+    /// The places of those that are told of accounts, and of those that are told of groups.
+    of_accounts: Vec<usize>,
+    of_groups: Vec<usize>,
+}
+
+impl Readers {
+    pub(crate) fn new(features: usize) -> Readers {
+        let all: Vec<Reader> = readers(features).collect();
+        let places = |told: fn(Levels) -> bool| {
+            let all = all.iter().enumerate();
+            let told = all.filter(|(_, reader)| told(reader.metric.info.levels));
+            told.map(|(place, _)| place).collect()
+        };
+        Readers {
+            of_accounts: places(Levels::of_accounts),
+            of_groups: places(Levels::of_groups),
+            all,
+        }
+    }
+
+    /// The reader of a column of accounts, by its place.
+    pub(crate) fn of_account(&self, place: usize) -> Reader {
+        self.all[self.of_accounts[place]]
+    }
+
+    /// The parts of every metric, in the order of all.
+    pub(crate) fn read(&self, view: &View<'_>) -> Vec<Parts> {
+        let read = |reader: &Reader| reader.metric.read(view, reader.feature);
+        self.all.iter().map(read).collect()
+    }
+
+    /// The values of an account, in the order of its columns.
+    pub(crate) fn tell_account(&self, parts: &[Parts], day: Day) -> Vec<Value> {
+        let asked = Asked { day, group: false };
+        let places = self.of_accounts.iter();
+        let told = places.map(|place| (self.all[*place].metric.tell)(&parts[*place], asked));
+        told.collect()
+    }
+
+    /// Which of all parts groups are told from, in the order of the columns of groups.
+    pub(crate) fn of_groups(&self) -> &[usize] {
+        &self.of_groups
+    }
+
+    /// The values of a group, from the parts that groups are told from.
+    pub(crate) fn tell_group(&self, parts: &[Parts], day: Day) -> Vec<Value> {
+        let asked = Asked { day, group: true };
+        let places = self.of_groups.iter().zip(parts);
+        let told = places.map(|(place, parts)| (self.all[*place].metric.tell)(parts, asked));
+        told.collect()
+    }
+}
+
+impl std::fmt::Debug for Readers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Readers")
+            .field("all", &self.all.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Metric {
@@ -194,17 +285,6 @@ impl Metric {
     }
 }
 
-/// The values of an account, in the order of its columns.
-pub(crate) fn tell_all(view: &View<'_>) -> Vec<Value> {
-    let asked = Asked {
-        day: view.day,
-        group: false,
-    };
-    readings(view.terms.features().len())
-        .map(|(metric, feature)| (metric.tell)(&metric.read(view, feature), asked))
-        .collect()
-}
-
 /// Ways of telling that many metrics share.
 mod tell {
     use super::{Asked, Parts, Value};
@@ -224,6 +304,16 @@ mod tell {
     pub(super) fn ratio(parts: &Parts, _: Asked) -> Value {
         match parts {
             Parts::Sums([part, whole, ..]) => quotient(*part, *whole),
+            Parts::Nothing | Parts::Table(_) | Parts::Spread(_) | Parts::Newest(_) => {
+                Value::Undefined
+            }
+        }
+    }
+
+    /// The first sum over a fixed number.
+    pub(super) fn over(parts: &Parts, whole: i128) -> Value {
+        match parts {
+            Parts::Sums([part, ..]) => quotient(*part, whole),
             Parts::Nothing | Parts::Table(_) | Parts::Spread(_) | Parts::Newest(_) => {
                 Value::Undefined
             }

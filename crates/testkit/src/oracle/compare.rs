@@ -148,16 +148,20 @@ fn broken_revision(
 pub(super) fn of_accounts(truth: &Truth, found: &Found) -> Vec<String> {
     let accounts = truth.accounts.iter();
     let expected = accounts.map(|(account, days)| (Whose::Account(account.clone()), days));
-    differences(expected.collect(), found)
+    differences(expected.collect(), None, found)
 }
 
 pub(super) fn of_groups(truth: &Truth, found: &Found) -> Vec<String> {
     let groups = truth.groups.iter();
     let expected = groups.map(|(group, days)| (Whose::Group(group.clone()), days));
-    differences(expected.collect(), found)
+    differences(expected.collect(), truth.closed, found)
 }
 
-fn differences(truth: BTreeMap<Whose, &BTreeMap<Day, Metrics>>, found: &Found) -> Vec<String> {
+fn differences(
+    truth: BTreeMap<Whose, &BTreeMap<Day, Metrics>>,
+    until: Option<Day>,
+    found: &Found,
+) -> Vec<String> {
     let waiting = ids::waiting();
     let is_compared = |name: &str| !waiting.contains(ids::in_catalogue(name).as_str());
     let mut lines = found.broken.clone();
@@ -188,6 +192,7 @@ fn differences(truth: BTreeMap<Whose, &BTreeMap<Day, Metrics>>, found: &Found) -
         .days
         .keys()
         .filter(|(whose, day)| found.told(whose, *day).is_some());
+    let told = told.filter(|(_, day)| until.is_none_or(|until| *day <= until));
     let invented = told.filter(|name| !is_true(name));
     lines.extend(invented.map(|(whose, day)| format!("{whose} {day}: a record of no right")));
     lines

@@ -231,6 +231,7 @@ impl Oracle {
             accounts,
             groups: groups.told(),
             cohorts: cohorts::of_fleet(facts, last_of_all),
+            closed: Some(last_of_all),
         }
     }
 }
@@ -255,6 +256,8 @@ pub struct Truth {
     /// By what users are put together, cohort and metric, as of the last day that has closed for all
     /// accounts. An age that nobody has reached has no value.
     pub cohorts: BTreeMap<CohortName, CohortValue>,
+    /// The last day that has closed for all accounts.
+    pub closed: Option<Day>,
 }
 
 impl Truth {
@@ -279,7 +282,8 @@ impl Truth {
         compare::of_accounts(self, found)
     }
 
-    /// Everything in which the records of groups differ, as for accounts.
+    /// Everything in which the records of groups differ, as for accounts. A later day may have been told before an
+    /// account came that is further west; it is not looked at.
     #[must_use]
     pub fn group_differences(&self, found: &Found) -> Vec<String> {
         compare::of_groups(self, found)

@@ -107,7 +107,8 @@ impl Cluster {
         let plan = Arc::new(wiring::plan(config, Target::Topics));
         let mut homes = Homes::default();
         let numbered = (0..).map(SourceNo).zip(sources).zip(&found.present);
-        for ((number, source), _) in numbered.filter(|(_, present)| **present) {
+        let inputs = numbered.filter(|((_, source), present)| **present && !source.internal);
+        for ((number, source), _) in inputs {
             let topic = source.topic.as_str();
             let arrival = inspect::arrival(kafka, topic)?;
             self.findings.extend(of_arrival(kafka, topic, &arrival));

@@ -2,6 +2,7 @@
 
 pub(super) mod account_age;
 pub(super) mod activation;
+pub(super) mod active_accounts;
 pub(super) mod active_days;
 pub(super) mod active_days_histogram;
 pub(super) mod active_users;
@@ -33,6 +34,7 @@ pub(super) mod time_in_product;
 pub(super) mod time_to_value;
 pub(super) mod usage_trend;
 pub(super) mod user_movement;
+pub(super) mod users_per_account;
 pub(super) mod wau_trend;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use mainstay_model::{AccountFields, Actor, Body, Event, Field, Id, Parts};
 use mainstay_model::{Timestamp, UserFields, Value, Zone};
 
-use crate::engine::{Engine, Outputs};
+use crate::engine::{Engine, Outputs, Place};
 use crate::metrics::{Asked, CATALOGUE, account_columns};
 use crate::settings::Settings;
 
@@ -172,7 +172,11 @@ impl Story {
 
     /// The engine after the story, with all days closed up to one of them.
     fn engine(&self, settings: &Settings, days: i32, last: &mut Last) -> Engine {
-        let mut engine = Engine::new(settings.clone(), &["story".to_owned()]);
+        let mut engine = Engine::new(
+            settings.clone(),
+            &["story".to_owned()],
+            Place { number: 0, of: 1 },
+        );
         for (number, (user, at, body)) in self.events.iter().enumerate() {
             let id = |text: String| Id::new(Cow::Owned(text)).unwrap();
             let event = Event {

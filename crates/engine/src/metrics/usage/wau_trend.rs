@@ -17,7 +17,7 @@ pub(in crate::metrics) static WAU_BASE: Metric = Metric {
         headline: false,
     },
     read: Read::Account(base),
-    tell: tell::ratio,
+    tell: |parts, _| tell::over(parts, 12),
     why: Why::NUMBERS.of(&[Show::Weeks]),
 };
 
@@ -36,7 +36,7 @@ pub(in crate::metrics) static WAU_TREND: Metric = Metric {
 };
 
 fn base(view: &View<'_>) -> Parts {
-    twelfths(view).map_or(Parts::Nothing, |base| Parts::ratio(base, 12))
+    twelfths(view).map_or(Parts::Nothing, Parts::count)
 }
 
 fn trend(view: &View<'_>) -> Parts {

@@ -1,0 +1,40 @@
+//! The records of a group of accounts: `segment-daily`.
+
+use mainstay_model::{Column, Day, SegmentDaily, Value};
+
+use super::SCHEMA_VERSION;
+use super::values::{corrects, metrics};
+use super::write::{Object, text, value};
+
+/// Writes the final values of a day that every account has closed. `record.values` stand in the order of `columns`,
+/// and places in `record.corrects` are places in `columns`.
+pub fn segment_daily(
+    columns: &[Column],
+    record: &SegmentDaily<'_>,
+    currency: &str,
+    out: &mut Vec<u8>,
+) {
+    let mut object = Object::open(out);
+    object.bare("schema_version", SCHEMA_VERSION);
+    object.text("dimension", record.dimension);
+    object.text("segment", record.segment);
+    object.quoted("date", record.date);
+    object.bare("revision", record.revision);
+    object.quoted("as_of", record.as_of);
+    object.text("currency", currency);
+    metrics(&mut object, columns, record.values);
+    corrects(&mut object, columns, record.corrects);
+    object.close();
+}
+
+/// Writes the key of a `segment-daily` record: a JSON list of dimension, segment and date,
+/// `["plan","pro","2026-03-01"]`.
+pub fn segment_daily_key(dimension: &str, segment: &str, date: Day, out: &mut Vec<u8>) {
+    out.push(b'[');
+    text(out, dimension);
+    out.push(b',');
+    text(out, segment);
+    out.push(b',');
+    value(out, &Value::Day(date));
+    out.push(b']');
+}

@@ -1,0 +1,458 @@
+//! The shard's part in groups: what its accounts say together, by day, dimension and segment.
+//!
+//! An account adds its reading to its groups when its day closes, and replaces it when the day is corrected.
+//! Whoever puts the parts of all shards together is handed a whole sum at a time, never a difference, and one mark
+//! for each day that every account of the shard has closed. Knows nothing of other shards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainstay_model::{Day, Parts};
+
+use crate::changelog::Put;
+use crate::pack::{Malformed, Packer, Unpacker};
+use crate::reading::{Reading, pack_parts, unpack_parts};
+use crate::terms::Terms;
+
+/// The dimension that every account is in, and its one segment.
+pub(crate) const ALL: &str = "all";
+
+/// A shard without accounts has closed every day.
+const NOBODY: Day = Day(i32::MAX);
+
+/// A day of a group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct GroupDay {
+    pub(crate) day: Day,
+    pub(crate) dimension: Box<str>,
+    pub(crate) segment: Box<str>,
+}
+
+/// The sums of a shard.
+pub(crate) struct Groups {
+    rows: BTreeMap<GroupDay, Row>,
+    /// Of days up to this one nothing is said any more: what was said of them was not kept, or they are too old to be
+    /// corrected.
+    frozen: Day,
+    /// The newest day that every account of the shard has closed, once that was said.
+    mark: Option<Day>,
+    /// So many days behind the mark nothing changes any more.
+    kept_days: i32,
+    /// The mark that is to be said after the sums that belong to it.
+    next_mark: Option<Day>,
+    /// Rows that have changed since they were handed on.
+    unsaid: BTreeSet<GroupDay>,
+    /// Rows that have changed since they were saved, and those that are to be removed.
+    unsaved: BTreeSet<GroupDay>,
+    removed: Vec<GroupDay>,
+    /// The shard's own record has changed.
+    state_dirty: bool,
+    state_written: bool,
+}
+
+/// A day of a group; unpacked while it changes.
+struct Row {
+    sums: Sums,
+    written: bool,
+}
+
+enum Sums {
+    Open(Box<Open>),
+    Packed(Box<[u8]>),
+}
+
+/// What the accounts of a group say together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Open {
+    accounts: u64,
+    /// In the order of the columns of groups.
+    cells: Vec<Cell>,
+}
+
+/// The sum of one metric, and how many accounts have a say in it: where nobody has, there is no sum, not even 0.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Cell {
+    said_by: u64,
+    parts: Parts,
+}
+
+impl Open {
+    fn add(&mut self, reading: &Reading, places: &[usize]) {
+        self.accounts += 1;
+        self.cells.resize(places.len(), Cell::default());
+        for (cell, place) in self.cells.iter_mut().zip(places) {
+            let parts = &reading.parts[*place];
+            if *parts != Parts::Nothing {
+                cell.said_by += 1;
+                cell.parts.add(parts);
+            }
+        }
+    }
+
+    fn subtract(&mut self, reading: &Reading, places: &[usize]) {
+        self.accounts -= 1;
+        for (cell, place) in self.cells.iter_mut().zip(places) {
+            let parts = &reading.parts[*place];
+            if *parts != Parts::Nothing {
+                cell.said_by -= 1;
+                match cell.said_by {
+                    0 => cell.parts = Parts::Nothing,
+                    _ => cell.parts.subtract(parts),
+                }
+            }
+        }
+    }
+
+    fn pack(&self, to: &mut Packer<'_>) {
+        to.uint(self.accounts);
+        for cell in &self.cells {
+            to.uint(cell.said_by);
+            pack_parts(&cell.parts, to);
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Open, Malformed> {
+        let accounts = from.uint()?;
+        let mut cells = Vec::new();
+        while !from.is_empty() {
+            cells.push(Cell {
+                said_by: from.uint()?,
+                parts: unpack_parts(from)?,
+            });
+        }
+        Ok(Open { accounts, cells })
+    }
+}
+
+impl Sums {
+    fn packed(&self) -> Box<[u8]> {
+        match self {
+            Sums::Packed(bytes) => bytes.clone(),
+            Sums::Open(open) => {
+                let mut bytes = Vec::new();
+                open.pack(&mut Packer(&mut bytes));
+                bytes.into()
+            }
+        }
+    }
+
+    fn open(&mut self) -> &mut Open {
+        if let Sums::Packed(bytes) = self {
+            let open = Open::unpack(&mut Unpacker(bytes));
+            *self = Sums::Open(Box::new(open.expect("what was packed here can be read")));
+        }
+        match self {
+            Sums::Open(open) => open,
+            Sums::Packed(_) => unreachable!("it was opened above"),
+        }
+    }
+}
+
+/// A part of a group that was taken from one shard: how many accounts, and the sums of their parts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) accounts: u64,
+    /// In the order of the columns of groups.
+    pub(crate) parts: Vec<Parts>,
+}
+
+impl Part {
+    fn of(open: &Open) -> Part {
+        Part {
+            accounts: open.accounts,
+            parts: open.cells.iter().map(|cell| cell.parts.clone()).collect(),
+        }
+    }
+
+    /// Takes the part of another shard in.
+    pub(crate) fn add(&mut self, other: &Part) {
+        self.accounts += other.accounts;
+        self.parts
+            .resize(self.parts.len().max(other.parts.len()), Parts::Nothing);
+        for (mine, theirs) in self.parts.iter_mut().zip(&other.parts) {
+            mine.add(theirs);
+        }
+    }
+
+    pub(crate) fn pack(&self, to: &mut Packer<'_>) {
+        to.uint(self.accounts);
+        self.parts.iter().for_each(|parts| pack_parts(parts, to));
+    }
+
+    pub(crate) fn unpack(from: &mut Unpacker<'_>) -> Result<Part, Malformed> {
+        let accounts = from.uint()?;
+        let mut parts = Vec::new();
+        while !from.is_empty() {
+            parts.push(unpack_parts(from)?);
+        }
+        Ok(Part { accounts, parts })
+    }
+}
+
+/// What is handed to whoever puts the shards together.
+pub(crate) enum Said {
+    /// All that the shard says of a day of a group.
+    Part(GroupDay, Part),
+    /// Where the shard stands.
+    Mark(Mark),
+    /// What was said of the day holds, and is kept no more.
+    Gone(GroupDay),
+}
+
+/// Where a shard stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Every account of the shard has closed this day.
+    pub(crate) closed: Day,
+    /// Of days up to this one the shard says nothing more.
+    pub(crate) frozen: Day,
+}
+
+impl Default for Groups {
+    fn default() -> Groups {
+        Groups {
+            rows: BTreeMap::new(),
+            frozen: Day(i32::MIN),
+            mark: None,
+            kept_days: 0,
+            next_mark: None,
+            unsaid: BTreeSet::new(),
+            unsaved: BTreeSet::new(),
+            removed: Vec::new(),
+            state_dirty: true,
+            state_written: false,
+        }
+    }
+}
+
+impl Groups {
+    /// An account's day was closed.
+    pub(crate) fn add(&mut self, day: Day, reading: &Reading, terms: &Terms) {
+        self.change(day, reading, terms, Open::add);
+    }
+
+    /// What an account said of a day holds no more.
+    pub(crate) fn subtract(&mut self, day: Day, reading: &Reading, terms: &Terms) {
+        self.change(day, reading, terms, Open::subtract);
+    }
+
+    fn change(
+        &mut self,
+        day: Day,
+        reading: &Reading,
+        terms: &Terms,
+        change: fn(&mut Open, &Reading, &[usize]),
+    ) {
+        if day <= self.frozen {
+            return;
+        }
+        let segments = terms.segments().zip(&reading.segments);
+        let segments = segments.map(|((_, dimension), segment)| (dimension, &**segment));
+        for (dimension, segment) in std::iter::once((ALL, ALL)).chain(segments) {
+            let name = GroupDay {
+                day,
+                dimension: dimension.into(),
+                segment: segment.into(),
+            };
+            let row = self.rows.entry(name.clone()).or_insert_with(|| Row {
+                sums: Sums::Open(Box::default()),
+                written: false,
+            });
+            change(row.sums.open(), reading, terms.readers().of_groups());
+            self.unsaved.insert(name.clone());
+            self.unsaid.insert(name);
+        }
+    }
+
+    /// Every account has closed `day`, or there is none: what is known of it and of days before goes out, then the
+    /// mark. Days are forgotten that lie so far behind that they can no longer be corrected.
+    pub(crate) fn all_closed(&mut self, day: Option<Day>, kept_days: i32) {
+        let Some(day) = day else {
+            if self.mark != Some(NOBODY) {
+                self.next_mark = Some(NOBODY);
+            }
+            return;
+        };
+        // What was marked stays marked, also where an account far to the west has come later.
+        let day = match self.mark {
+            Some(mark) if mark != NOBODY => day.max(mark),
+            Some(_) | None => day,
+        };
+        let unsaid = self.unsaid.first();
+        if self.mark != Some(day) || unsaid.is_some_and(|name| name.day <= day) {
+            self.next_mark = Some(day);
+        }
+        self.kept_days = kept_days;
+    }
+
+    /// Forgets days up to this one.
+    fn freeze(&mut self, day: Day) {
+        if day > self.frozen {
+            self.frozen = day;
+            self.state_dirty = true;
+        }
+    }
+
+    fn oldest_is_frozen(&self) -> bool {
+        let oldest = self.rows.first_key_value();
+        oldest.is_some_and(|(name, _)| name.day <= self.frozen)
+    }
+
+    /// Whether something waits to be handed on.
+    pub(crate) fn has_news(&self) -> bool {
+        self.next_mark.is_some() || self.oldest_is_frozen()
+    }
+
+    /// The next that is to be handed on: sums of days up to the mark, then the mark, then what is kept no more.
+    pub(crate) fn next(&mut self) -> Option<Said> {
+        if let Some(closed) = self.next_mark {
+            return Some(self.next_until(closed));
+        }
+        if !self.oldest_is_frozen() {
+            return None;
+        }
+        let (name, row) = self.rows.pop_first()?;
+        self.unsaved.remove(&name);
+        self.unsaid.remove(&name);
+        if row.written {
+            self.removed.push(name.clone());
+        }
+        Some(Said::Gone(name))
+    }
+
+    fn next_until(&mut self, closed: Day) -> Said {
+        while let Some(name) = self.unsaid.pop_first() {
+            if name.day > closed {
+                self.unsaid.insert(name);
+                break;
+            }
+            if let Some(row) = self.rows.get_mut(&name) {
+                self.unsaved.insert(name.clone());
+                return Said::Part(name, Part::of(row.sums.open()));
+            }
+        }
+        (self.mark, self.next_mark) = (Some(closed), None);
+        self.state_dirty = true;
+        // Where nobody is, nobody has anything to say.
+        let frozen = match closed {
+            NOBODY => NOBODY,
+            _ => self.frozen,
+        };
+        // Only now: of what goes out with a mark nothing is too old yet, however long ago the mark before was.
+        if closed != NOBODY {
+            self.freeze(closed.minus(self.kept_days));
+        }
+        Said::Mark(Mark { closed, frozen })
+    }
+
+    /// Writes what has changed, and says how many keys that adds or takes away.
+    pub(crate) fn save(&mut self, columns: u64, put: &mut Put<'_>) -> i64 {
+        let mut keys = 0;
+        let mut bytes = Vec::new();
+        for name in std::mem::take(&mut self.removed) {
+            put(&name.key(b'S'), None);
+            keys -= 1;
+        }
+        for name in std::mem::take(&mut self.unsaved) {
+            let unsaid = self.unsaid.contains(&name);
+            let Some(row) = self.rows.get_mut(&name) else {
+                continue;
+            };
+            let packed = row.sums.packed();
+            bytes.clear();
+            bytes.push(u8::from(unsaid));
+            bytes.extend_from_slice(&packed);
+            row.sums = Sums::Packed(packed);
+            keys += i64::from(!std::mem::replace(&mut row.written, true));
+            put(&name.key(b'S'), Some(&bytes));
+        }
+        if std::mem::take(&mut self.state_dirty) {
+            bytes.clear();
+            bytes.extend_from_slice(&columns.to_le_bytes());
+            let mut to = Packer(&mut bytes);
+            to.int(self.frozen.0.into());
+            to.uint(u64::from(self.mark.is_some()));
+            to.int(self.mark.unwrap_or_default().0.into());
+            keys += i64::from(!std::mem::replace(&mut self.state_written, true));
+            put(b"G", Some(&bytes));
+        }
+        keys
+    }
+
+    /// Nothing is to be saved.
+    pub(crate) fn save_nothing(&mut self) {
+        self.removed.clear();
+        self.state_dirty = false;
+        for name in std::mem::take(&mut self.unsaved) {
+            if let Some(row) = self.rows.get_mut(&name) {
+                row.sums = Sums::Packed(row.sums.packed());
+            }
+        }
+    }
+
+    /// Takes the shard's own record in. `columns` says of which values its sums are to be.
+    pub(crate) fn restore_state(&mut self, value: &[u8], columns: u64) -> Result<(), Malformed> {
+        let mut from = Unpacker(value);
+        let same = *from.take(8)? == columns.to_le_bytes();
+        let frozen = from.day()?;
+        let mark = (from.uint()? == 1).then_some(from.day()?);
+        self.state_written = true;
+        if same {
+            (self.frozen, self.mark, self.state_dirty) = (frozen, mark, false);
+        }
+        Ok(())
+    }
+
+    /// Takes a row in.
+    pub(crate) fn restore_row(&mut self, key: &[u8], value: &[u8]) -> Result<(), Malformed> {
+        let name = GroupDay::of_key(key)?;
+        let (unsaid, packed) = value.split_first().ok_or(Malformed)?;
+        Open::unpack(&mut Unpacker(packed))?;
+        if *unsaid != 0 {
+            self.unsaid.insert(name.clone());
+        }
+        let row = Row {
+            sums: Sums::Packed(packed.into()),
+            written: true,
+        };
+        self.rows.insert(name, row);
+        Ok(())
+    }
+
+    /// All records are there. Where they are of other values than today's, days up to `closed`, the newest that any
+    /// account has closed, are told no more.
+    pub(crate) fn restored(&mut self, closed: Option<Day>) {
+        if self.state_dirty
+            && let Some(closed) = closed
+        {
+            self.freeze(closed);
+            self.unsaid.clear();
+        }
+    }
+}
+
+impl GroupDay {
+    /// The key of a record about it.
+    pub(crate) fn key(&self, kind: u8) -> Vec<u8> {
+        let mut key = vec![kind];
+        self.pack(&mut Packer(&mut key));
+        key
+    }
+
+    pub(crate) fn of_key(rest: &[u8]) -> Result<GroupDay, Malformed> {
+        GroupDay::unpack(&mut Unpacker(rest))
+    }
+
+    pub(crate) fn pack(&self, to: &mut Packer<'_>) {
+        to.int(self.day.0.into());
+        to.bytes(self.dimension.as_bytes());
+        to.bytes(self.segment.as_bytes());
+    }
+
+    pub(crate) fn unpack(from: &mut Unpacker<'_>) -> Result<GroupDay, Malformed> {
+        Ok(GroupDay {
+            day: from.day()?,
+            dimension: from.text()?.into(),
+            segment: from.text()?.into(),
+        })
+    }
+}

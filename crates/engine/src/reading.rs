@@ -1,0 +1,177 @@
+//! What an account says of a day: the parts of every metric, and the segments that it is in.
+//!
+//! Records of the account are told from it, and it is what the account gives to its groups. Here is also the
+//! binary form of parts.
+
+use mainstay_model::{Day, Parts, Sorted};
+
+use crate::account::Account;
+use crate::pack::{Malformed, Packer, Unpacker};
+use crate::terms::Terms;
+use crate::view::View;
+use crate::zones::Zones;
+
+/// The segment of accounts without a value.
+const UNKNOWN: &str = "unknown";
+
+/// What an account says of a day.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Reading {
+    /// In the order of all readers.
+    pub(crate) parts: Vec<Parts>,
+    /// One for each trait that makes groups, in the order of the config.
+    pub(crate) segments: Vec<Box<str>>,
+}
+
+impl Reading {
+    /// Reads an account as of a day; `None` when the account is not known on that day.
+    pub(crate) fn of(account: &Account, day: Day, terms: &Terms, zones: &Zones) -> Option<Reading> {
+        if !account.lifecycle.is_known_on(day) {
+            return None;
+        }
+        let view = View::new(account, terms, zones, day);
+        let segment = |(no, _)| account.value_of(no, day).unwrap_or(UNKNOWN).into();
+        Some(Reading {
+            parts: terms.readers().read(&view),
+            segments: terms.segments().map(segment).collect(),
+        })
+    }
+
+    pub(crate) fn pack(&self, to: &mut Packer<'_>) {
+        to.uint(self.segments.len() as u64);
+        for segment in &self.segments {
+            to.bytes(segment.as_bytes());
+        }
+        for parts in &self.parts {
+            pack_parts(parts, to);
+        }
+    }
+
+    /// Reads what was packed, to the end of the bytes.
+    pub(crate) fn unpack(from: &mut Unpacker<'_>) -> Result<Reading, Malformed> {
+        let segments = from.uint()?;
+        let segments = (0..segments).map(|_| Ok(from.text()?.into()));
+        let segments = segments.collect::<Result<_, Malformed>>()?;
+        let mut parts = Vec::new();
+        while !from.is_empty() {
+            parts.push(unpack_parts(from)?);
+        }
+        Ok(Reading { parts, segments })
+    }
+}
+
+const NOTHING: u64 = 0;
+/// And the number of sums up to the last that is not 0.
+const SUMS: u64 = 1;
+const TABLE: u64 = 6;
+const SPREAD: u64 = 7;
+const NEWEST: u64 = 8;
+
+pub(crate) fn pack_parts(parts: &Parts, to: &mut Packer<'_>) {
+    match parts {
+        Parts::Nothing => to.uint(NOTHING),
+        Parts::Sums(sums) => {
+            let zeros = sums.iter().rev().take_while(|sum| **sum == 0).count();
+            let some = &sums[..sums.len() - zeros];
+            to.uint(SUMS + some.len() as u64);
+            some.iter().for_each(|sum| to.wide(*sum));
+        }
+        Parts::Table(table) => {
+            to.uint(TABLE);
+            pack_sorted(table.iter().map(|(key, count)| (key.into(), count)), to);
+        }
+        Parts::Spread(spread) => {
+            to.uint(SPREAD);
+            pack_sorted(spread.iter().map(|(key, count)| (key.into(), count)), to);
+        }
+        Parts::Newest(newest) => {
+            to.uint(NEWEST);
+            to.int(*newest);
+        }
+    }
+}
+
+fn pack_sorted(counts: impl Iterator<Item = (u64, u64)> + Clone, to: &mut Packer<'_>) {
+    to.uint(counts.clone().count() as u64);
+    let mut before = 0;
+    for (key, count) in counts {
+        to.uint(key - before);
+        to.uint(count);
+        before = key;
+    }
+}
+
+pub(crate) fn unpack_parts(from: &mut Unpacker<'_>) -> Result<Parts, Malformed> {
+    Ok(match from.uint()? {
+        NOTHING => Parts::Nothing,
+        TABLE => Parts::Table(unpack_sorted(from)?),
+        SPREAD => Parts::Spread(unpack_sorted(from)?),
+        NEWEST => Parts::Newest(from.int()?),
+        kind => {
+            let mut sums = [0; 4];
+            let some = usize::try_from(kind - SUMS).map_err(|_| Malformed)?;
+            for sum in sums.get_mut(..some).ok_or(Malformed)? {
+                *sum = from.wide()?;
+            }
+            Parts::Sums(sums)
+        }
+    })
+}
+
+fn unpack_sorted<K: Copy + Ord + TryFrom<u64>>(
+    from: &mut Unpacker<'_>,
+) -> Result<Sorted<K>, Malformed> {
+    let mut sorted = Sorted::default();
+    let mut key = 0u64;
+    for _ in 0..from.uint()? {
+        key = key.checked_add(from.uint()?).ok_or(Malformed)?;
+        sorted.count(K::try_from(key).map_err(|_| Malformed)?, from.uint()?);
+    }
+    Ok(sorted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parts() -> impl Strategy<Value = Parts> {
+        let sorted = |counts: Vec<(u16, u64)>| {
+            let mut sorted = Sorted::default();
+            counts
+                .iter()
+                .for_each(|(key, by)| sorted.count(*key, *by >> 8));
+            sorted
+        };
+        prop_oneof![
+            Just(Parts::Nothing),
+            any::<[i128; 4]>().prop_map(Parts::Sums),
+            any::<[i8; 2]>().prop_map(|[a, b]| Parts::Sums([a.into(), 0, b.into(), 0])),
+            any::<Vec<(u16, u64)>>().prop_map(move |counts| Parts::Spread(sorted(counts))),
+            any::<Vec<(u32, u8)>>().prop_map(|counts| {
+                let mut table = Sorted::default();
+                counts
+                    .iter()
+                    .for_each(|(key, by)| table.count(*key, (*by).into()));
+                Parts::Table(table)
+            }),
+            any::<i64>().prop_map(Parts::Newest),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_reading_comes_back(parts in prop::collection::vec(parts(), 0..9), segments: Vec<String>) {
+            let segments = segments.into_iter().map(String::into_boxed_str).collect();
+            let reading = Reading { parts, segments };
+            let mut bytes = Vec::new();
+            reading.pack(&mut Packer(&mut bytes));
+            prop_assert_eq!(Reading::unpack(&mut Unpacker(&bytes)), Ok(reading));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read(bytes: Vec<u8>) {
+            _ = Reading::unpack(&mut Unpacker(&bytes));
+        }
+    }
+}
