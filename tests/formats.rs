@@ -75,6 +75,10 @@ fn go_on(logic: &mut Logic, lines: &[String]) -> Said {
     logic.end(now, false);
     logic.close(CLOSING, &mut slice);
     said.take(&slice);
+    pipeline::hand_back(logic, &slice);
+    logic.tell_groups();
+    logic.close(CLOSING, &mut slice);
+    said.take(&slice);
     said
 }
 
@@ -89,6 +93,7 @@ fn the_newest_changelog_is_written_as_it_was() {
         if offset % 10 == 9 || offset + 1 == lines.len() {
             logic.close(CLOSING, &mut slice);
             write_changelog(&slice, &mut changelog);
+            pipeline::hand_back(&mut logic, &slice);
         }
     }
     let refresh = refresh_is_asked_for();

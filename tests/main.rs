@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod broker;
+mod explain;
 mod fixtures;
 mod formats;
 mod instrument;
@@ -26,6 +27,7 @@ const SUITES: &[Suite] = &[
     oracle::trials,
     fixtures::trials,
     replay::trials,
+    explain::trials,
     bad_input::trials,
     restart::trials,
     formats::trials,

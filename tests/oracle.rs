@@ -104,7 +104,7 @@ fn every_final_value_is_true_on_four_shards() {
 }
 
 /// What an operator may decide, near the edges.
-fn settings() -> impl Strategy<Value = Settings> {
+pub(crate) fn settings() -> impl Strategy<Value = Settings> {
     const HOUR_MS: i64 = 3_600_000;
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect();
     let times = (

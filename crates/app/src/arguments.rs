@@ -32,15 +32,9 @@ and times go to DIR/summary.json.
   zcat old/*.gz | mainstay replay --out out - new.jsonl.zst
   mainstay replay --config mainstay.toml --source product=p.jsonl --source billing=b.jsonl --out out")]
 pub struct Replay {
-    /// Where everything is said.
+    /// What is read.
     #[command(flatten)]
-    pub file: ConfigFile,
-    /// Lines of one source of the config: NAME=PATH; may be given many times
-    #[arg(long = "source", value_name = "NAME=PATH")]
-    pub sources: Vec<NamedPath>,
-    /// Lines of the only source: JSONL, also .gz or .zst; - is stdin
-    #[arg(value_name = "PATH", required_unless_present = "sources")]
-    pub paths: Vec<PathBuf>,
+    pub inputs: Inputs,
     /// The directory for what comes out; made if it is not there
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -53,6 +47,20 @@ pub struct Replay {
     /// Print the summary as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which files are read, and as what: of `replay` and `explain`.
+#[derive(Clone, Debug, Args)]
+pub struct Inputs {
+    /// Where everything is said.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// Lines of one source of the config: NAME=PATH; may be given many times
+    #[arg(long = "source", value_name = "NAME=PATH")]
+    pub sources: Vec<NamedPath>,
+    /// Lines of the only source: JSONL, also .gz or .zst; - is stdin
+    #[arg(value_name = "PATH", required_unless_present = "sources")]
+    pub paths: Vec<PathBuf>,
 }
 
 /// The arguments of `demo`.
@@ -128,12 +136,12 @@ impl FromStr for Speed {
 /// The source of a config that has none, and of lines that nobody named.
 const NAMELESS: &str = "events";
 
-impl Replay {
+impl Inputs {
     /// Which lines belong to which source. A config without sources gets those of the arguments.
     ///
     /// # Errors
     /// When a name is no source of the config, or it has several and a path has no name.
-    pub fn inputs(&self, config: &mut Config) -> Result<Vec<NamedPath>, WrongUsage> {
+    pub fn by_source(&self, config: &mut Config) -> Result<Vec<NamedPath>, WrongUsage> {
         let mut inputs = self.sources.clone();
         let nameless = self.paths.iter().map(|path| {
             Ok(NamedPath {
@@ -214,7 +222,10 @@ mod tests {
         let Command::Replay(replay) = parse(line)? else {
             return Err("no replay".to_owned());
         };
-        let inputs = replay.inputs(config).map_err(|error| error.to_string())?;
+        let inputs = replay
+            .inputs
+            .by_source(config)
+            .map_err(|error| error.to_string())?;
         let told = |input: NamedPath| format!("{}={}", input.name, input.path.display());
         Ok(inputs.into_iter().map(told).collect())
     }

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::arguments;
 use crate::commands::{
-    check, completions, demo, dlq, metrics, replay, reset, run, schema, status, topics,
+    check, completions, demo, dlq, explain, metrics, replay, reset, run, schema, status, topics,
 };
 use crate::config::Given;
 use crate::exit::Exit;
@@ -45,6 +45,7 @@ Examples:
   mainstay check --config mainstay.toml      is the config right?
   mainstay status --config mainstay.toml     how far is everything?
   mainstay metrics                           what is told of an account
+  mainstay explain acme mau events.jsonl     why a number is what it is
   mainstay schema native                     what an event looks like
   mainstay completions bash > /etc/bash_completion.d/mainstay
 
@@ -58,6 +59,8 @@ enum Command {
     Run(arguments::Run),
     /// Run the same core over files of JSON lines, without a broker
     Replay(arguments::Replay),
+    /// Say why a number of an account is what it is: formula, parts, users and days
+    Explain(explain::Arguments),
     /// Look for mistakes in a config; all of them are told at once
     Check(check::Arguments),
     /// Print or create the topics, or print the rights that are needed
@@ -111,7 +114,10 @@ impl Cli {
         match &self.command {
             Command::Demo(arguments) => demo::run(arguments, &self.set, out),
             Command::Run(arguments) => run::run(&given(&arguments.file)),
-            Command::Replay(arguments) => replay::run(arguments, &given(&arguments.file), out),
+            Command::Replay(arguments) => {
+                replay::run(arguments, &given(&arguments.inputs.file), out)
+            }
+            Command::Explain(arguments) => explain::run(arguments, &given(&arguments.file), out),
             Command::Check(arguments) => check::run(arguments, &given(&arguments.file), out),
             Command::Topics(arguments) => topics::run(arguments, &given(&arguments.file), out),
             Command::Status(arguments) => status::run(arguments, &given(&arguments.file), out),

@@ -8,6 +8,7 @@ mod commands;
 pub mod config;
 pub mod demo;
 pub mod exit;
+pub mod explain;
 mod logging;
 pub mod replay;
 pub mod shard;

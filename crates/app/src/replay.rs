@@ -83,6 +83,14 @@ impl Replay {
         write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Summary, FileError> {
+        let mut running = self.begun()?;
+        running.go_on(write, progress)?;
+        running.end(write)?;
+        Ok(running.summary)
+    }
+
+    /// With the first record of each source read, and none applied.
+    pub(crate) fn begun(&self) -> Result<Running<'_>, FileError> {
         let shards = self.shards.max(1);
         let shard = |number| self.plan.shard(number, shards, self.replayed_at);
         let mut running = Running {
@@ -97,23 +105,7 @@ impl Replay {
         for source in 0..running.open.len() {
             running.look_ahead(source)?;
         }
-        let mut since_slice = 0;
-        while let Some(source) = running.next_source() {
-            running.apply(source);
-            running.look_ahead(source)?;
-            since_slice += 1;
-            // Closing the days of a long silence says much at once: it goes out in pieces.
-            let mut more = true;
-            while more || since_slice >= SLICE_RECORDS {
-                more = running.work();
-                if more || since_slice >= SLICE_RECORDS {
-                    since_slice = 0;
-                    running.close_slices(write)?;
-                    progress(&running.progress);
-                }
-            }
-        }
-        running.end(write)
+        Ok(running)
     }
 
     fn open(&self) -> Result<Vec<Open>, FileError> {
@@ -146,12 +138,13 @@ pub struct Progress {
     pub now: Option<Timestamp>,
 }
 
-struct Running<'r> {
+/// A replay under way.
+pub(crate) struct Running<'r> {
     replay: &'r Replay,
-    shards: Vec<Logic>,
+    pub(crate) shards: Vec<Logic>,
     open: Vec<Open>,
     slice: Slice,
-    summary: Summary,
+    pub(crate) summary: Summary,
     progress: Progress,
     parts: Parts,
 }
@@ -208,6 +201,34 @@ impl Parts {
 const SLICE_BYTES: usize = 8 << 20;
 
 impl Running<'_> {
+    /// Reads to the end of all files, or until what was asked is answered.
+    pub(crate) fn go_on(
+        &mut self,
+        write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<(), FileError> {
+        let mut since_slice = 0;
+        while let Some(source) = self.next_source() {
+            self.apply(source);
+            self.look_ahead(source)?;
+            since_slice += 1;
+            // Closing the days of a long silence says much at once: it goes out in pieces.
+            let mut more = true;
+            while more || since_slice >= SLICE_RECORDS {
+                more = self.work();
+                if more || since_slice >= SLICE_RECORDS {
+                    since_slice = 0;
+                    self.close_slices(write)?;
+                    progress(&self.progress);
+                }
+            }
+            if self.shards.iter().any(Logic::is_answered) {
+                break;
+            }
+        }
+        self.close_slices(write)
+    }
+
     /// The source whose next record happened first, the first of them by name. What cannot be read is
     /// taken to have happened when the record before it did.
     fn next_source(&self) -> Option<usize> {
@@ -302,11 +323,11 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn end(
-        mut self,
+    /// Lets time go on after the end of all files.
+    pub(crate) fn end(
+        &mut self,
         write: &mut dyn FnMut(&Slice) -> Result<(), FileError>,
-    ) -> Result<Summary, FileError> {
-        self.close_slices(write)?;
+    ) -> Result<(), FileError> {
         let last = self.last();
         for shard in &mut self.shards {
             if last > Timestamp::MIN {
@@ -326,7 +347,7 @@ impl Running<'_> {
             shard.close(AT_THE_END, &mut self.slice);
             write(&self.slice)?;
         }
-        Ok(self.summary)
+        Ok(())
     }
 }
 

@@ -10,11 +10,13 @@ use mainstay_codec::{Format, Limits, records};
 use mainstay_connectors::kafka::partition_of;
 use mainstay_connectors::{Closing, Counts, InputRecord, RestoreError, Shard, Slice};
 use mainstay_connectors::{SourceNo, Standing, Topic};
-use mainstay_engine::{Engine, Outputs, Pace, Place, Settings, Size, Verdict};
+use mainstay_engine::{Engine, Look, Outputs, Pace, Place, Settings, Size, Verdict};
 use mainstay_engine::{account_columns, group_columns};
 use mainstay_model::Timestamp;
 use mainstay_model::{AccountDaily, AccountMetrics, Code, Column, Corrected, DeadLetter};
 use mainstay_model::{Event, Rejection, SegmentDaily, Value};
+
+use crate::explain::{Answer, Asked, Question};
 
 /// What every shard of a run is made from.
 #[derive(Clone, Debug)]
@@ -80,6 +82,7 @@ struct Said {
     key: Vec<u8>,
     value: Vec<u8>,
     counts: Counts,
+    asked: Option<Asked>,
 }
 
 /// The values that records carry.
@@ -108,6 +111,7 @@ impl Plan {
                 key: Vec::new(),
                 value: Vec::new(),
                 counts: Counts::default(),
+                asked: None,
             },
             replayed_at,
             told_at: Vec::new(),
@@ -188,6 +192,23 @@ impl Logic {
         if !open {
             self.engine.run_on(last, &mut self.said);
         }
+    }
+
+    /// Asks why a value is what it is: to be answered as soon as it can no longer change.
+    pub(crate) fn ask(&mut self, question: Question) {
+        self.said.asked = Some(Asked::new(question));
+    }
+
+    /// Whether what was asked is answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        let asked = self.said.asked.as_ref();
+        asked.is_some_and(Asked::is_answered)
+    }
+
+    /// The answer to what was asked, by what is known now.
+    pub(crate) fn answer(&mut self) -> Option<Answer> {
+        let asked = self.said.asked.take()?;
+        Some(asked.answer(&self.engine))
     }
 
     /// What shards hand to each other comes after all inputs.
@@ -488,6 +509,12 @@ impl Outputs for Said {
             None => {
                 (0..self.shards).for_each(|shard| self.slice.push_part(shard, key, value));
             }
+        }
+    }
+
+    fn day_closed(&mut self, account: &Look<'_>) {
+        if let Some(asked) = &mut self.asked {
+            asked.day_closed(account);
         }
     }
 

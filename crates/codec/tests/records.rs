@@ -18,6 +18,7 @@ const fn info(id: &'static str, unit: Unit) -> Info {
         unit,
         levels: Levels::Account,
         help: "Something counted.",
+        formula: "",
         headline: false,
     }
 }

@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::account::{Account, KEPT_DAYS, Surroundings};
 use crate::changelog::{BrokenState, Changelog};
 use crate::dedup::{Dedup, Remembered, Seen};
+use crate::explain::Look;
 use crate::groups::{Groups, Said};
 use crate::pack::Unpacker;
 use crate::reading::Reading;
@@ -62,6 +63,9 @@ pub trait Outputs {
 
     /// The newest rolling values of an account.
     fn account_metrics(&mut self, _: &AccountMetrics<'_>) {}
+
+    /// A day of an account was closed.
+    fn day_closed(&mut self, _: &Look<'_>) {}
 
     /// The final values of a group for a day that is closed everywhere, or a correction of them.
     fn segment_daily(&mut self, _: &SegmentDaily<'_>) {}
@@ -473,6 +477,7 @@ impl Engine {
             tell(account, day, &values, &[], &self.terms, &self.zones, out);
             self.groups.add(day, &reading, &self.terms);
         }
+        out.day_closed(&Look::new(account, &self.terms, &self.zones));
         // Once: what happens to it later is kept like that of any other, and told if it comes back.
         if account.deleted_for() == Some(KEPT_DAYS + 1) {
             self.changelog.forget(no, account);

@@ -13,6 +13,7 @@ mod account;
 mod changelog;
 mod dedup;
 mod engine;
+mod explain;
 mod facts;
 mod groups;
 mod limit;
@@ -29,8 +30,10 @@ mod zones;
 
 pub use changelog::{BrokenState, Put};
 pub use engine::{Due, Engine, Outputs, Pace, Place, Size, Verdict};
+pub use explain::{ByUser, Explanation, Look, NoValue, OnDay};
 pub use metrics::{
     Asked, CATALOGUE, Metric, Read, account_columns, account_infos, group_columns, infos,
 };
+pub use metrics::{Deed, Fact, Moment, Part, Show, Why};
 pub use settings::Settings;
 pub use view::View;

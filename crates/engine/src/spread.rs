@@ -23,7 +23,7 @@ pub(crate) fn bucket_between(from: Timestamp, to: Timestamp) -> u16 {
 }
 
 /// The greatest duration of a bucket, in milliseconds.
-fn greatest(bucket: u16) -> i64 {
+pub(crate) fn greatest(bucket: u16) -> i64 {
     let bucket = u64::from(bucket);
     let shift = (bucket / HALF).saturating_sub(1);
     let within = bucket - shift * HALF;

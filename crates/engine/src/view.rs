@@ -82,7 +82,8 @@ pub(crate) struct Champion {
     pub(crate) most: u64,
     /// How many days ago the champion was active last.
     pub(crate) days_away: Option<u32>,
-    user: usize,
+    /// Who it is, by number, if anybody did anything.
+    pub(crate) user: usize,
 }
 
 /// Of users who signed up n days ago, and up to 27 days before that: how many, and how many were back.

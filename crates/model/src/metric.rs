@@ -17,6 +17,8 @@ pub struct Info {
     pub levels: Levels,
     /// One sentence for a reader who has never heard of it.
     pub help: &'static str,
+    /// How its value comes about, in ids of metrics and in words; `D` is the day that it is of.
+    pub formula: &'static str,
     /// One of those shown first.
     pub headline: bool,
 }

@@ -61,6 +61,7 @@ fn to_json(metric: &Info) -> serde_json::Value {
         "unit": unit(metric.unit),
         "for": levels(metric.levels),
         "help": metric.help,
+        "formula": metric.formula,
         "headline": metric.headline,
     })
 }
@@ -123,7 +124,10 @@ mod tests {
         for metric in headlines_first(mainstay_engine::infos()) {
             let [id, unit, levels, help] = row(metric);
             let help = help.replace('|', "\\|");
-            page.push_str(&format!("| `{id}` | {unit} | {levels} | {help} |\n"));
+            let formula = metric.formula;
+            page.push_str(&format!(
+                "| `{id}` | {unit} | {levels} | {help} | {formula} |\n"
+            ));
         }
         page
     }
@@ -137,10 +141,11 @@ from the catalogue in `crates/engine/src/metrics`; `mainstay metrics --all` prin
 
 A day is a calendar day in the account's time zone; windows end on the day that a value is of, that
 day included. Where a denominator is 0, or what a value needs is unknown, it is `null`, never 0.
-Ratios are fractions; durations are seconds.
+Ratios are fractions; durations are seconds. The formula is that of one account, where accounts have
+the metric: D is the day, D-6…D the 7 days that end on it; `mainstay explain` fills it in.
 
-| id | unit | for | what |
-|---|---|---|---|
+| id | unit | for | what | formula |
+|---|---|---|---|---|
 ";
 
     fn printed(all: bool, json: bool) -> String {

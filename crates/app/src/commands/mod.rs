@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod dlq;
+pub(crate) mod explain;
 pub(crate) mod metrics;
 pub(crate) mod replay;
 pub(crate) mod reset;

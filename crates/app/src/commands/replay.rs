@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use indicatif::{ProgressBar, ProgressStyle};
 use mainstay_model::Timestamp;
 
-use crate::arguments;
+use crate::arguments::{self, Inputs};
 use crate::config::{Config, Given, Needs};
 use crate::replay::{Progress, Replay, Summary};
 use crate::shard::Target;
@@ -19,18 +19,10 @@ pub(crate) fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let mut config = Config::load(given, Needs::Nothing)?;
-    let inputs = arguments.inputs(&mut config)?;
-    let plan = wiring::plan(&config, Target::Files);
-    let files = plan.sources.iter().map(|(name, _)| {
-        let mine = inputs.iter().filter(|input| input.name == *name);
-        mine.map(|input| input.path.clone()).collect()
-    });
     let replay = Replay {
-        files: files.collect(),
-        plan: Arc::new(plan),
         shards: arguments.shards,
         open_end: arguments.open_end,
-        replayed_at: now(),
+        ..of(&arguments.inputs, &mut config)?
     };
     let bar = bar(arguments.json);
     let mut show = |progress: &Progress| {
@@ -46,6 +38,23 @@ pub(crate) fn run(
         false => write_table(&summary, wall, arguments, out)?,
     }
     Ok(())
+}
+
+/// A replay of files in one shard, to its end.
+pub(super) fn of(inputs: &Inputs, config: &mut Config) -> anyhow::Result<Replay> {
+    let inputs = inputs.by_source(config)?;
+    let plan = wiring::plan(config, Target::Files);
+    let files = plan.sources.iter().map(|(name, _)| {
+        let mine = inputs.iter().filter(|input| input.name == *name);
+        mine.map(|input| input.path.clone()).collect()
+    });
+    Ok(Replay {
+        files: files.collect(),
+        plan: Arc::new(plan),
+        shards: 1,
+        open_end: false,
+        replayed_at: now(),
+    })
 }
 
 fn write_table(
@@ -87,7 +96,7 @@ fn write_table(
 }
 
 /// A spinner: how long standard input is, nobody knows. Only for people at a terminal.
-fn bar(json: bool) -> ProgressBar {
+pub(super) fn bar(json: bool) -> ProgressBar {
     if json || !stderr().is_terminal() {
         return ProgressBar::hidden();
     }

@@ -177,7 +177,7 @@ impl Report {
 }
 
 /// The name nearest to a mistyped one, if one is near.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {

@@ -56,7 +56,8 @@ pub use sources::{Source, Sources, StartAt};
 pub use state::State;
 pub use time::Time;
 
-use mistake::{Report, nearest};
+use mistake::Report;
+pub(crate) use mistake::nearest;
 use section::Part;
 use tree::{Node, Table};
 

@@ -56,8 +56,8 @@ fn plain(out: &mut Vec<u8>, value: impl Display) {
     write!(out, "{value}").expect("memory takes what is written to it");
 }
 
-/// A metric's value.
-pub(super) fn value(out: &mut Vec<u8>, value: &Value) {
+/// Writes a metric's value as the records have it.
+pub fn value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Undefined => out.extend_from_slice(b"null"),
         Value::Count(count) => plain(out, count),

@@ -194,6 +194,7 @@ mod tests {
             unit,
             levels: Levels::AccountAndGroup,
             help: "Help.",
+            formula: "",
             headline: true,
         }
     }

@@ -63,6 +63,14 @@ impl Membership {
         });
     }
 
+    /// As if one user were the only one, number 0.
+    pub(crate) fn only(&self, user: UserNo) -> Membership {
+        let turns = self.turns.get(&user);
+        Membership {
+            turns: turns.map(|turns| (0, turns.clone())).into_iter().collect(),
+        }
+    }
+
     /// Whether a user was ever removed, or signed up more than once.
     pub(crate) fn has_turns(&self, user: UserNo) -> bool {
         self.turns.contains_key(&user)

@@ -123,6 +123,23 @@ impl Users {
         &self.ids[user.id_at as usize..][..usize::from(user.id_len)]
     }
 
+    /// An id as text.
+    pub(crate) fn name(&self, no: UserNo) -> String {
+        String::from_utf8_lossy(self.id(no)).into_owned()
+    }
+
+    /// As if one user were the only one, number 0.
+    pub(crate) fn only(&self, no: UserNo) -> Users {
+        let mut only = Users {
+            list: vec![self.get(no).clone()],
+            ids: self.id(no).to_vec(),
+            index: HashTable::new(),
+        };
+        only.list[0].id_at = 0;
+        only.put_in_index(0);
+        only
+    }
+
     /// Keeps who the users are, and forgets what they did.
     pub(crate) fn begin_anew(&mut self) {
         for user in &mut self.list {

@@ -5,11 +5,14 @@
 //! reference page are made from this list.
 
 mod usage;
+mod why;
 
 use mainstay_model::{Column, Day, Info, Levels, Parts, Value};
 
 use crate::settings::Settings;
 use crate::view::View;
+
+pub use why::{Deed, Fact, Moment, Part, Show, Why};
 
 /// One metric: what it is, how it is read from an account, how it is told from parts.
 pub struct Metric {
@@ -19,6 +22,8 @@ pub struct Metric {
     pub read: Read,
     /// The value that parts tell: of one account, or of many added up.
     pub tell: fn(&Parts, Asked) -> Value,
+    /// What an explanation shows beside the value.
+    pub why: Why,
 }
 
 /// How the parts of a metric are read.
@@ -219,6 +224,11 @@ impl Readers {
         }
     }
 
+    /// The reader of a column of accounts, by its place.
+    pub(crate) fn of_account(&self, place: usize) -> Reader {
+        self.all[self.of_accounts[place]]
+    }
+
     /// The parts of every metric, in the order of all.
     pub(crate) fn read(&self, view: &View<'_>) -> Vec<Parts> {
         let read = |reader: &Reader| reader.metric.read(view, reader.feature);
@@ -256,6 +266,14 @@ impl std::fmt::Debug for Readers {
 }
 
 impl Metric {
+    /// Whether there is one for each tracked feature.
+    pub(crate) fn is_of_features(&self) -> bool {
+        match self.read {
+            Read::Account(_) => false,
+            Read::Feature(_) => true,
+        }
+    }
+
     pub(crate) fn read(&self, view: &View<'_>, feature: Option<usize>) -> Parts {
         match (self.read, feature) {
             (Read::Account(read), None) => read(view),

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static ACCOUNT_AGE_DAYS: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static ACCOUNT_AGE_DAYS: Metric = Metric {
         unit: Unit::Days,
         levels: Levels::Account,
         help: "Days since the account was created, else since its first event.",
+        formula: "D - the day of the creation of the account, else of its first event",
         headline: false,
     },
     read: Read::Account(read),
     tell: tell::count,
+    why: Why::NUMBERS.of(&[Show::Created]),
 };
 
 fn read(view: &View<'_>) -> Parts {

@@ -5,7 +5,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Moment, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static ACTIVATION_RATE: Metric = Metric {
@@ -14,10 +14,14 @@ pub(in crate::metrics) static ACTIVATION_RATE: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountGroupAndCohort,
         help: "Activated users over known users.",
+        formula: "known users who did all of `activation.events` / known_users",
         headline: true,
     },
     read: Read::Account(rate),
     tell: tell::ratio,
+    why: Why::NUMBERS
+        .of(&[Show::Quotient("users who did all", "known_users")])
+        .by_user(&[Moment::SignedUp, Moment::Activated]),
 };
 
 pub(in crate::metrics) static ACTIVATED: Metric = Metric {
@@ -26,10 +30,12 @@ pub(in crate::metrics) static ACTIVATED: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::Account,
         help: "1 once a user of the account is activated, else 0.",
+        formula: "1 once a user did all of `activation.events`, else 0",
         headline: false,
     },
     read: Read::Account(activated),
     tell: tell::count,
+    why: Why::NUMBERS.by_user(&[Moment::SignedUp, Moment::Activated]),
 };
 
 fn rate(view: &View<'_>) -> Parts {

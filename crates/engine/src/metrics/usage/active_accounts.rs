@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Read, Why, tell};
 
 pub(in crate::metrics) static ACTIVE_ACCOUNTS_1D: Metric = Metric {
     info: Info {
@@ -10,10 +10,12 @@ pub(in crate::metrics) static ACTIVE_ACCOUNTS_1D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::Group,
         help: "Accounts with an active user on this day.",
+        formula: "accounts with dau > 0",
         headline: false,
     },
     read: Read::Account(|view| one_if(view.sum(1, |row| row.active_users.into()))),
     tell: tell::count,
+    why: Why::NUMBERS,
 };
 
 pub(in crate::metrics) static ACTIVE_ACCOUNTS_7D: Metric = Metric {
@@ -22,10 +24,12 @@ pub(in crate::metrics) static ACTIVE_ACCOUNTS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::Group,
         help: "Accounts with an active user in the last 7 days.",
+        formula: "accounts with wau > 0",
         headline: false,
     },
     read: Read::Account(|view| one_if(view.scan().wau[0])),
     tell: tell::count,
+    why: Why::NUMBERS,
 };
 
 pub(in crate::metrics) static ACTIVE_ACCOUNTS_30D: Metric = Metric {
@@ -34,10 +38,12 @@ pub(in crate::metrics) static ACTIVE_ACCOUNTS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::Group,
         help: "Accounts with an active user in the last 30 days.",
+        formula: "accounts with mau > 0",
         headline: true,
     },
     read: Read::Account(|view| one_if(view.scan().mau)),
     tell: tell::count,
+    why: Why::NUMBERS,
 };
 
 fn one_if(users: u64) -> Parts {

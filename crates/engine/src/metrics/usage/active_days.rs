@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Why, tell};
 
 pub(in crate::metrics) static ACTIVE_DAYS_30D: Metric = Metric {
     info: Info {
@@ -10,10 +10,12 @@ pub(in crate::metrics) static ACTIVE_DAYS_30D: Metric = Metric {
         unit: Unit::Days,
         levels: Levels::Account,
         help: "Days of the last 30 with an active user.",
+        formula: "days in D-29…D with dau > 0",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.sum(30, |row| u64::from(row.active_users > 0)))),
     tell: tell::count,
+    why: Why::days(Deed::Active, 30),
 };
 
 #[cfg(test)]

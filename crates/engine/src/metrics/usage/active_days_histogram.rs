@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Sorted, Unit, Value};
 
-use crate::metrics::{Asked, Metric, Read};
+use crate::metrics::{Asked, Deed, Metric, Read, Why};
 use crate::view::View;
 
 pub(in crate::metrics) static ACTIVE_DAYS_HISTOGRAM: Metric = Metric {
@@ -13,10 +13,12 @@ pub(in crate::metrics) static ACTIVE_DAYS_HISTOGRAM: Metric = Metric {
         unit: Unit::Histogram,
         levels: Levels::AccountAndGroup,
         help: "How many users were active on exactly k of the last 30 days, the first number for k = 1.",
+        formula: "for each k: users with exactly k active days in D-29…D",
         headline: false,
     },
     read: Read::Account(read),
     tell: tell_list,
+    why: Why::users(Deed::Active, 30),
 };
 
 fn read(view: &View<'_>) -> Parts {

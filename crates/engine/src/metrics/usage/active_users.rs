@@ -5,7 +5,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Why, tell};
 
 pub(in crate::metrics) static DAU: Metric = Metric {
     info: Info {
@@ -13,10 +13,12 @@ pub(in crate::metrics) static DAU: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active on this day.",
+        formula: "users active on D",
         headline: true,
     },
     read: Read::Account(|view| Parts::count(view.sum(1, |row| u64::from(row.active_users)))),
     tell: tell::count,
+    why: Why::users(Deed::Active, 1),
 };
 
 pub(in crate::metrics) static WAU: Metric = Metric {
@@ -25,10 +27,12 @@ pub(in crate::metrics) static WAU: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 7 days.",
+        formula: "users active on any of D-6…D",
         headline: true,
     },
     read: Read::Account(|view| Parts::count(view.scan().wau[0])),
     tell: tell::count,
+    why: Why::users(Deed::Active, 7),
 };
 
 pub(in crate::metrics) static MAU: Metric = Metric {
@@ -37,10 +41,12 @@ pub(in crate::metrics) static MAU: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 30 days.",
+        formula: "users active on any of D-29…D",
         headline: true,
     },
     read: Read::Account(|view| Parts::count(view.scan().mau)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 30),
 };
 
 #[cfg(test)]

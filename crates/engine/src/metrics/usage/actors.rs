@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Why, tell};
 
 pub(in crate::metrics) static EVENTS_HUMAN_7D: Metric = Metric {
     info: Info {
@@ -10,12 +10,14 @@ pub(in crate::metrics) static EVENTS_HUMAN_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Qualifying events of the last 7 days that a person did.",
+        formula: "qualifying events in D-6…D by a person",
         headline: false,
     },
     read: Read::Account(|view| {
         Parts::count(view.sum(7, |row| row.events - row.api_events - row.agent_events))
     }),
     tell: tell::count,
+    why: Why::days_and_users(Deed::HumanEvents, 7),
 };
 
 pub(in crate::metrics) static EVENTS_API_7D: Metric = Metric {
@@ -24,10 +26,12 @@ pub(in crate::metrics) static EVENTS_API_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Qualifying events of the last 7 days that a program of the customer did.",
+        formula: "qualifying events in D-6…D by a program",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.sum(7, |row| row.api_events))),
     tell: tell::count,
+    why: Why::days_and_users(Deed::ApiEvents, 7),
 };
 
 pub(in crate::metrics) static EVENTS_AGENT_7D: Metric = Metric {
@@ -36,10 +40,12 @@ pub(in crate::metrics) static EVENTS_AGENT_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Qualifying events of the last 7 days that a software agent did.",
+        formula: "qualifying events in D-6…D by a software agent",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.sum(7, |row| row.agent_events))),
     tell: tell::count,
+    why: Why::days_and_users(Deed::AgentEvents, 7),
 };
 
 pub(in crate::metrics) static USERS_HUMAN_7D: Metric = Metric {
@@ -48,10 +54,12 @@ pub(in crate::metrics) static USERS_HUMAN_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 7 days by themselves.",
+        formula: "users with a qualifying event by a person on a day of D-6…D on which they are active",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().actors[0])),
     tell: tell::count,
+    why: Why::users(Deed::HumanEvents, 7),
 };
 
 pub(in crate::metrics) static USERS_API_7D: Metric = Metric {
@@ -60,10 +68,12 @@ pub(in crate::metrics) static USERS_API_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 7 days through a program.",
+        formula: "users with a qualifying event by a program on a day of D-6…D on which they are active",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().actors[1])),
     tell: tell::count,
+    why: Why::users(Deed::ApiEvents, 7),
 };
 
 pub(in crate::metrics) static USERS_AGENT_7D: Metric = Metric {
@@ -72,10 +82,12 @@ pub(in crate::metrics) static USERS_AGENT_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 7 days through a software agent.",
+        formula: "users with a qualifying event by a software agent on a day of D-6…D on which they are active",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().actors[2])),
     tell: tell::count,
+    why: Why::users(Deed::AgentEvents, 7),
 };
 
 #[cfg(test)]

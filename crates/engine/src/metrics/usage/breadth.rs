@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Moment, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static BREADTH: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static BREADTH: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::Account,
         help: "Users of the account active in the last 30 days.",
+        formula: "users active on any of D-29…D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().mau)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 30),
 };
 
 pub(in crate::metrics) static BREADTH_RATIO: Metric = Metric {
@@ -23,10 +25,14 @@ pub(in crate::metrics) static BREADTH_RATIO: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::Account,
         help: "mau over known_users.",
+        formula: "mau / known_users",
         headline: false,
     },
     read: Read::Account(ratio),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 30)
+        .of(&[Show::Quotient("mau", "known_users")])
+        .by_user(&[Moment::KnownSince]),
 };
 
 fn ratio(view: &View<'_>) -> Parts {

@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Moment, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static CHAMPION_SHARE: Metric = Metric {
@@ -13,10 +13,15 @@ pub(in crate::metrics) static CHAMPION_SHARE: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::Account,
         help: "The share of the user who did most in 35 days of what all users did.",
+        formula: "key actions of the champion in D-34…D / those of all users; qualifying events where no key action is configured",
         headline: false,
     },
     read: Read::Account(share),
     tell: tell::ratio,
+    why: Why::users(Deed::Most, 35).of(&[
+        Show::Champion,
+        Show::Quotient("of the champion", "of all users"),
+    ]),
 };
 
 pub(in crate::metrics) static CHAMPION_DAYS_AWAY: Metric = Metric {
@@ -25,10 +30,14 @@ pub(in crate::metrics) static CHAMPION_DAYS_AWAY: Metric = Metric {
         unit: Unit::Days,
         levels: Levels::Account,
         help: "Days since the champion was active last, of the last 90 days.",
+        formula: "D - the champion's last active day",
         headline: false,
     },
     read: Read::Account(days_away),
     tell: tell::count,
+    why: Why::users(Deed::Most, 35)
+        .of(&[Show::Champion])
+        .by_user(&[Moment::LastActive]),
 };
 
 fn share(view: &View<'_>) -> Parts {

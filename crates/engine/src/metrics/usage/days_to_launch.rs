@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Sorted, Unit, Value};
 
-use crate::metrics::{Asked, Metric, Read, tell};
+use crate::metrics::{Asked, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static DAYS_TO_LAUNCH: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static DAYS_TO_LAUNCH: Metric = Metric {
         unit: Unit::Days,
         levels: Levels::AccountAndGroup,
         help: "Days from the creation of the account to the last step of onboarding; of groups the median.",
+        formula: "day of the last step of onboarding - day of the creation of the account",
         headline: false,
     },
     read: Read::Account(read),
     tell: tell_days,
+    why: Why::NUMBERS.of(&[Show::Created, Show::Steps]),
 };
 
 fn read(view: &View<'_>) -> Parts {

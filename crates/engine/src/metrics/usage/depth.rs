@@ -2,7 +2,7 @@
 
 use mainstay_model::{Day, Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static DEPTH: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static DEPTH: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::Account,
         help: "Tracked features used in the last 30 days.",
+        formula: "tracked features used in D-29…D",
         headline: true,
     },
     read: Read::Account(read),
     tell: tell::count,
+    why: Why::NUMBERS.of(&[Show::Features]),
 };
 
 fn read(view: &View<'_>) -> Parts {

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Moment, Read, Why, tell};
 
 pub(in crate::metrics) static DORMANT_USERS: Metric = Metric {
     info: Info {
@@ -10,10 +10,12 @@ pub(in crate::metrics) static DORMANT_USERS: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users known for the last `dormant.days` days or longer, since their return if they were removed, without an active day in them.",
+        formula: "known_users since D-(`dormant.days` - 1) or before, not active on any day from then to D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().dormant)),
     tell: tell::count,
+    why: Why::NUMBERS.by_user(&[Moment::KnownSince, Moment::LastActive]),
 };
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static ENGAGED_USERS_7D: Metric = Metric {
@@ -13,10 +13,12 @@ pub(in crate::metrics) static ENGAGED_USERS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users with at least engaged.k key actions in the last 7 days.",
+        formula: "users with `engaged.k` or more key actions in D-6…D",
         headline: true,
     },
     read: Read::Account(read),
     tell: tell::count,
+    why: Why::users(Deed::KeyActions, 7),
 };
 
 fn read(view: &View<'_>) -> Parts {

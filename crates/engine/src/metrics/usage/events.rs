@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Why, tell};
 
 pub(in crate::metrics) static EVENTS_1D: Metric = Metric {
     info: Info {
@@ -10,10 +10,12 @@ pub(in crate::metrics) static EVENTS_1D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Qualifying events of this day.",
+        formula: "qualifying events on D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.sum(1, |row| row.events))),
     tell: tell::count,
+    why: Why::days_and_users(Deed::Events, 1),
 };
 
 pub(in crate::metrics) static EVENTS_7D: Metric = Metric {
@@ -22,10 +24,12 @@ pub(in crate::metrics) static EVENTS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Qualifying events of the last 7 days.",
+        formula: "qualifying events in D-6…D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.sum(7, |row| row.events))),
     tell: tell::count,
+    why: Why::days_and_users(Deed::Events, 7),
 };
 
 pub(in crate::metrics) static EVENTS_30D: Metric = Metric {
@@ -34,10 +38,12 @@ pub(in crate::metrics) static EVENTS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Qualifying events of the last 30 days.",
+        formula: "qualifying events in D-29…D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.sum(30, |row| row.events))),
     tell: tell::count,
+    why: Why::days_and_users(Deed::Events, 30),
 };
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Moment, Read, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static FEATURE_ADOPTED_USERS: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static FEATURE_ADOPTED_USERS: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users of the feature in at least 2 of the last 4 weeks.",
+        formula: "users with use in 2 or more of D-6…D, D-13…D-7, D-20…D-14, D-27…D-21",
         headline: false,
     },
     read: Read::Feature(adopted),
     tell: tell::count,
+    why: Why::users(Deed::Uses, 28),
 };
 
 pub(in crate::metrics) static FEATURE_TIME_TO_ADOPT: Metric = Metric {
@@ -23,10 +25,12 @@ pub(in crate::metrics) static FEATURE_TIME_TO_ADOPT: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountAndGroup,
         help: "Median time from sign-up to the first use of the feature, to 3 significant digits.",
+        formula: "median over users of first use - sign-up",
         headline: false,
     },
     read: Read::Feature(time_to_adopt),
     tell: |parts, _| tell::percentile(parts, 50),
+    why: Why::NUMBERS.by_user(&[Moment::SignedUp, Moment::FirstUse]),
 };
 
 pub(in crate::metrics) static FEATURE_ABANDONED: Metric = Metric {
@@ -35,10 +39,12 @@ pub(in crate::metrics) static FEATURE_ABANDONED: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Accounts that used the feature in at least 2 of the 4 weeks that ended 14 days ago, and not since; of an account 1 or 0.",
+        formula: "1 if used in 2 or more of the 4 blocks of 7 days in D-41…D-14 and not in D-13…D, else 0",
         headline: false,
     },
     read: Read::Feature(abandoned),
     tell: tell::count,
+    why: Why::days(Deed::Uses, 42),
 };
 
 fn adopted(view: &View<'_>, feature: usize) -> Parts {

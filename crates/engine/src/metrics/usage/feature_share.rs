@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static FEATURE_SHARE: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static FEATURE_SHARE: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Users of the feature in 7 days over wau.",
+        formula: "feature_users_7d / wau",
         headline: false,
     },
     read: Read::Feature(users),
     tell: tell::ratio,
+    why: Why::users(Deed::Uses, 7).of(&[Show::Quotient("feature_users_7d", "wau")]),
 };
 
 pub(in crate::metrics) static FEATURE_TIME_SHARE: Metric = Metric {
@@ -23,10 +25,13 @@ pub(in crate::metrics) static FEATURE_TIME_SHARE: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Time spent in the feature over the time in the product, of 7 days; null where its events have no durations.",
+        formula: "`duration_ms` of the uses in D-6…D / time_in_product_7d",
         headline: false,
     },
     read: Read::Feature(time),
     tell: tell::ratio,
+    why: Why::days(Deed::UseTime, 7)
+        .of(&[Show::Times("time in the feature", "time_in_product_7d")]),
 };
 
 fn users(view: &View<'_>, feature: usize) -> Parts {

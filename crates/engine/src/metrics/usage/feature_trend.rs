@@ -3,7 +3,7 @@
 use mainstay_model::{Info, Levels, Parts, Unit};
 
 use super::usage_trend;
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static FEATURE_TREND: Metric = Metric {
@@ -12,10 +12,13 @@ pub(in crate::metrics) static FEATURE_TREND: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Mean daily uses of 7 days over the mean of the 28 days before, less 1.",
+        formula: "uses a day in D-6…D / uses a day in D-34…D-7, not before the first product event - 1",
         headline: false,
     },
     read: Read::Feature(read),
     tell: tell::trend,
+    why: Why::days(Deed::Uses, 35)
+        .of(&[Show::Means("uses a day in D-6…D", "uses a day in D-34…D-7")]),
 };
 
 fn read(view: &View<'_>, feature: usize) -> Parts {

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static FEATURE_USERS_1D: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static FEATURE_USERS_1D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users of the feature on this day.",
+        formula: "users of the feature on D",
         headline: false,
     },
     read: Read::Feature(|view, feature| users(view, feature, 0)),
     tell: tell::count,
+    why: Why::users(Deed::Uses, 1),
 };
 
 pub(in crate::metrics) static FEATURE_USERS_7D: Metric = Metric {
@@ -23,10 +25,12 @@ pub(in crate::metrics) static FEATURE_USERS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users of the feature in the last 7 days.",
+        formula: "users of the feature in D-6…D",
         headline: false,
     },
     read: Read::Feature(|view, feature| users(view, feature, 1)),
     tell: tell::count,
+    why: Why::users(Deed::Uses, 7),
 };
 
 pub(in crate::metrics) static FEATURE_USERS_30D: Metric = Metric {
@@ -35,10 +39,12 @@ pub(in crate::metrics) static FEATURE_USERS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users of the feature in the last 30 days.",
+        formula: "users of the feature in D-29…D",
         headline: false,
     },
     read: Read::Feature(|view, feature| users(view, feature, 2)),
     tell: tell::count,
+    why: Why::users(Deed::Uses, 30),
 };
 
 pub(in crate::metrics) static FEATURE_EVENTS_1D: Metric = Metric {
@@ -47,10 +53,12 @@ pub(in crate::metrics) static FEATURE_EVENTS_1D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Uses of the feature on this day.",
+        formula: "uses of the feature on D",
         headline: false,
     },
     read: Read::Feature(|view, feature| events(view, feature, 1)),
     tell: tell::count,
+    why: Why::days(Deed::Uses, 1),
 };
 
 pub(in crate::metrics) static FEATURE_EVENTS_7D: Metric = Metric {
@@ -59,10 +67,12 @@ pub(in crate::metrics) static FEATURE_EVENTS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Uses of the feature in the last 7 days.",
+        formula: "uses of the feature in D-6…D",
         headline: false,
     },
     read: Read::Feature(|view, feature| events(view, feature, 7)),
     tell: tell::count,
+    why: Why::days(Deed::Uses, 7),
 };
 
 pub(in crate::metrics) static FEATURE_EVENTS_30D: Metric = Metric {
@@ -71,10 +81,12 @@ pub(in crate::metrics) static FEATURE_EVENTS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Uses of the feature in the last 30 days.",
+        formula: "uses of the feature in D-29…D",
         headline: false,
     },
     read: Read::Feature(|view, feature| events(view, feature, 30)),
     tell: tell::count,
+    why: Why::days(Deed::Uses, 30),
 };
 
 fn users(view: &View<'_>, feature: usize, window: usize) -> Parts {

@@ -3,7 +3,7 @@
 use mainstay_model::{Info, Levels, Parts, Unit};
 
 use super::depth;
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static MAU_GROWTH_30D: Metric = Metric {
@@ -12,10 +12,12 @@ pub(in crate::metrics) static MAU_GROWTH_30D: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::Account,
         help: "mau over mau 30 days before, less 1.",
+        formula: "mau / mau on D-30 - 1",
         headline: false,
     },
     read: Read::Account(mau),
     tell: tell::change,
+    why: Why::users(Deed::Active, 60).of(&[Show::Quotient("mau", "mau on D-30")]),
 };
 
 pub(in crate::metrics) static DEPTH_GROWTH_30D: Metric = Metric {
@@ -24,10 +26,12 @@ pub(in crate::metrics) static DEPTH_GROWTH_30D: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::Account,
         help: "depth over depth 30 days before, less 1.",
+        formula: "depth / depth on D-30 - 1",
         headline: false,
     },
     read: Read::Account(depth),
     tell: tell::change,
+    why: Why::NUMBERS.of(&[Show::Quotient("depth", "depth on D-30")]),
 };
 
 pub(in crate::metrics) static SEATS_GROWTH_30D: Metric = Metric {
@@ -36,10 +40,12 @@ pub(in crate::metrics) static SEATS_GROWTH_30D: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::Account,
         help: "seats over seats 30 days before, less 1.",
+        formula: "seats / seats on D-30 - 1",
         headline: false,
     },
     read: Read::Account(seats),
     tell: tell::change,
+    why: Why::NUMBERS.of(&[Show::Quotient("seats", "seats on D-30")]),
 };
 
 fn mau(view: &View<'_>) -> Parts {

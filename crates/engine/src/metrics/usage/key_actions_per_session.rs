@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static KEY_ACTIONS_PER_SESSION: Metric = Metric {
@@ -11,10 +11,13 @@ pub(in crate::metrics) static KEY_ACTIONS_PER_SESSION: Metric = Metric {
         unit: Unit::Mean,
         levels: Levels::AccountAndGroup,
         help: "Key actions of 7 days over sessions of 7 days.",
+        formula: "key actions in D-6…D / sessions_7d",
         headline: false,
     },
     read: Read::Account(read),
     tell: tell::ratio,
+    why: Why::days_and_users(Deed::KeyActions, 7)
+        .of(&[Show::Quotient("key actions", "sessions_7d")]),
 };
 
 fn read(view: &View<'_>) -> Parts {

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Moment, Read, Why, tell};
 
 pub(in crate::metrics) static KNOWN_USERS: Metric = Metric {
     info: Info {
@@ -10,10 +10,12 @@ pub(in crate::metrics) static KNOWN_USERS: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users who signed up or were seen in a product event, and were not removed.",
+        formula: "users signed up or seen by D, and not removed",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().known)),
     tell: tell::count,
+    why: Why::NUMBERS.by_user(&[Moment::KnownSince]),
 };
 
 #[cfg(test)]

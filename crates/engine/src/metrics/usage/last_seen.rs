@@ -2,7 +2,7 @@
 
 use mainstay_model::{Day, Info, Levels, Parts, Unit, Value};
 
-use crate::metrics::{Asked, Metric, Read};
+use crate::metrics::{Asked, Metric, Moment, Read, Why};
 use crate::view::View;
 
 pub(in crate::metrics) static LAST_SEEN: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static LAST_SEEN: Metric = Metric {
         unit: Unit::Date,
         levels: Levels::Account,
         help: "The newest day with an active user.",
+        formula: "the newest day up to D with an active user",
         headline: true,
     },
     read: Read::Account(newest),
     tell: tell_day,
+    why: Why::NUMBERS.by_user(&[Moment::LastActive]),
 };
 
 pub(in crate::metrics) static DAYS_SINCE_LAST_SEEN: Metric = Metric {
@@ -23,10 +25,12 @@ pub(in crate::metrics) static DAYS_SINCE_LAST_SEEN: Metric = Metric {
         unit: Unit::Days,
         levels: Levels::Account,
         help: "Days since the newest day with an active user.",
+        formula: "D - last_seen",
         headline: false,
     },
     read: Read::Account(newest),
     tell: tell_days,
+    why: Why::NUMBERS.by_user(&[Moment::LastActive]),
 };
 
 fn newest(view: &View<'_>) -> Parts {

@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit, Value};
 
-use crate::metrics::{Asked, Metric, Read, tell};
+use crate::metrics::{Asked, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static ONBOARDING_PROGRESS: Metric = Metric {
@@ -13,10 +13,12 @@ pub(in crate::metrics) static ONBOARDING_PROGRESS: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Steps of onboarding done over all steps; of groups: over those of the accounts created in the last 30 days.",
+        formula: "steps done / steps",
         headline: true,
     },
     read: Read::Account(progress),
     tell: own_or_recent,
+    why: Why::NUMBERS.of(&[Show::Quotient("steps done", "steps"), Show::Steps]),
 };
 
 pub(in crate::metrics) static ONBOARDING_DONE_24H: Metric = Metric {
@@ -25,10 +27,12 @@ pub(in crate::metrics) static ONBOARDING_DONE_24H: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "1 if onboarding was done within 24 hours of the creation, else 0; of groups: the share, of accounts created in the last 30 days and more than 24 hours ago.",
+        formula: "1 if the last step of onboarding came within 24 h of the creation of the account, else 0",
         headline: false,
     },
     read: Read::Account(done_in_a_day),
     tell: done_or_share,
+    why: Why::NUMBERS.of(&[Show::Created, Show::Steps]),
 };
 
 pub(in crate::metrics) static ONBOARDING_DAYS_SINCE_STEP: Metric = Metric {
@@ -37,10 +41,12 @@ pub(in crate::metrics) static ONBOARDING_DAYS_SINCE_STEP: Metric = Metric {
         unit: Unit::Days,
         levels: Levels::Account,
         help: "Days since a step of onboarding was done for the first time.",
+        formula: "D - the newest day on which a step was done for the first time",
         headline: false,
     },
     read: Read::Account(days_since_step),
     tell: tell::count,
+    why: Why::NUMBERS.of(&[Show::Steps]),
 };
 
 const DAY_MS: i64 = 24 * 3_600_000;

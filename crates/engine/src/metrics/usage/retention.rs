@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Moment, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static RETENTION_D1: Metric = Metric {
@@ -13,10 +13,14 @@ pub(in crate::metrics) static RETENTION_D1: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountGroupAndCohort,
         help: "Of the users of 28 sign-up days, the share active on exactly day 1 after.",
+        formula: "users active on the day of sign-up + 1 / users signed up on D-28…D-1",
         headline: false,
     },
     read: Read::Account(|view| days(view, 0, 1)),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 60)
+        .of(&[Show::Quotient("users back", "users signed up")])
+        .by_user(&[Moment::SignedUp]),
 };
 
 pub(in crate::metrics) static RETENTION_D7: Metric = Metric {
@@ -25,10 +29,14 @@ pub(in crate::metrics) static RETENTION_D7: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountGroupAndCohort,
         help: "Of the users of 28 sign-up days, the share active on exactly day 7 after.",
+        formula: "users active on the day of sign-up + 7 / users signed up on D-34…D-7",
         headline: false,
     },
     read: Read::Account(|view| days(view, 1, 1)),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 60)
+        .of(&[Show::Quotient("users back", "users signed up")])
+        .by_user(&[Moment::SignedUp]),
 };
 
 pub(in crate::metrics) static RETENTION_D30: Metric = Metric {
@@ -37,10 +45,14 @@ pub(in crate::metrics) static RETENTION_D30: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountGroupAndCohort,
         help: "Of the users of 28 sign-up days, the share active on exactly day 30 after.",
+        formula: "users active on the day of sign-up + 30 / users signed up on D-57…D-30",
         headline: true,
     },
     read: Read::Account(|view| days(view, 2, 1)),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 60)
+        .of(&[Show::Quotient("users back", "users signed up")])
+        .by_user(&[Moment::SignedUp]),
 };
 
 pub(in crate::metrics) static RETENTION_W1: Metric = Metric {
@@ -49,10 +61,14 @@ pub(in crate::metrics) static RETENTION_W1: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountGroupAndCohort,
         help: "Of the users of 28 sign-up days, the share active on any of the 7 days after.",
+        formula: "users active on any of the 7 days after that of sign-up / users signed up on D-34…D-7",
         headline: false,
     },
     read: Read::Account(first_week),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 60)
+        .of(&[Show::Quotient("users back", "users signed up")])
+        .by_user(&[Moment::SignedUp]),
 };
 
 pub(in crate::metrics) static RETENTION_D1_UNBOUNDED: Metric = Metric {
@@ -61,10 +77,14 @@ pub(in crate::metrics) static RETENTION_D1_UNBOUNDED: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountGroupAndCohort,
         help: "Of the users of 28 sign-up days, the share active on day 1 after or later.",
+        formula: "users active on any day from that of sign-up + 1 to D / users signed up on D-28…D-1",
         headline: false,
     },
     read: Read::Account(|view| days(view, 0, 2)),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 60)
+        .of(&[Show::Quotient("users back", "users signed up")])
+        .by_user(&[Moment::SignedUp]),
 };
 
 pub(in crate::metrics) static RETENTION_D7_UNBOUNDED: Metric = Metric {
@@ -73,10 +93,14 @@ pub(in crate::metrics) static RETENTION_D7_UNBOUNDED: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountGroupAndCohort,
         help: "Of the users of 28 sign-up days, the share active on day 7 after or later.",
+        formula: "users active on any day from that of sign-up + 7 to D / users signed up on D-34…D-7",
         headline: false,
     },
     read: Read::Account(|view| days(view, 1, 2)),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 60)
+        .of(&[Show::Quotient("users back", "users signed up")])
+        .by_user(&[Moment::SignedUp]),
 };
 
 pub(in crate::metrics) static RETENTION_D30_UNBOUNDED: Metric = Metric {
@@ -85,10 +109,14 @@ pub(in crate::metrics) static RETENTION_D30_UNBOUNDED: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountGroupAndCohort,
         help: "Of the users of 28 sign-up days, the share active on day 30 after or later.",
+        formula: "users active on any day from that of sign-up + 30 to D / users signed up on D-57…D-30",
         headline: false,
     },
     read: Read::Account(|view| days(view, 2, 2)),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 60)
+        .of(&[Show::Quotient("users back", "users signed up")])
+        .by_user(&[Moment::SignedUp]),
 };
 
 fn days(view: &View<'_>, age: usize, back: usize) -> Parts {

@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static SEATS: Metric = Metric {
@@ -13,10 +13,12 @@ pub(in crate::metrics) static SEATS: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users that the account has bought.",
+        formula: "the newest seats told up to the end of D",
         headline: false,
     },
     read: Read::Account(seats),
     tell: tell::count,
+    why: Why::NUMBERS,
 };
 
 pub(in crate::metrics) static ADOPTION_RATE: Metric = Metric {
@@ -25,10 +27,12 @@ pub(in crate::metrics) static ADOPTION_RATE: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "mau over seats; more users than seats make it more than 1.",
+        formula: "mau / seats",
         headline: true,
     },
     read: Read::Account(rate),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 30).of(&[Show::Quotient("mau", "seats")]),
 };
 
 pub(in crate::metrics) static INACTIVE_SEATS: Metric = Metric {
@@ -37,10 +41,12 @@ pub(in crate::metrics) static INACTIVE_SEATS: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Seats without a user of the last 30 days, not below 0.",
+        formula: "seats - mau, not below 0",
         headline: false,
     },
     read: Read::Account(inactive),
     tell: tell::count,
+    why: Why::NUMBERS,
 };
 
 fn known(view: &View<'_>) -> Option<u64> {

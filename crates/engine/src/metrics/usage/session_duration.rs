@@ -6,7 +6,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static SESSION_DURATION_P50: Metric = Metric {
@@ -15,10 +15,12 @@ pub(in crate::metrics) static SESSION_DURATION_P50: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountAndGroup,
         help: "Median duration of the sessions of 7 days, to 3 significant digits.",
+        formula: "percentile 50 of the durations of the sessions begun in D-6…D, by nearest rank",
         headline: true,
     },
     read: Read::Account(durations),
     tell: |parts, _| tell::percentile(parts, 50),
+    why: Why::users(Deed::SessionTime, 7),
 };
 
 pub(in crate::metrics) static SESSION_DURATION_P90: Metric = Metric {
@@ -27,10 +29,12 @@ pub(in crate::metrics) static SESSION_DURATION_P90: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountAndGroup,
         help: "90th percentile of the durations of the sessions of 7 days, to 3 significant digits.",
+        formula: "percentile 90 of the durations of the sessions begun in D-6…D, by nearest rank",
         headline: false,
     },
     read: Read::Account(durations),
     tell: |parts, _| tell::percentile(parts, 90),
+    why: Why::users(Deed::SessionTime, 7),
 };
 
 pub(in crate::metrics) static SESSION_DURATION_MEAN: Metric = Metric {
@@ -39,10 +43,13 @@ pub(in crate::metrics) static SESSION_DURATION_MEAN: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountAndGroup,
         help: "Mean duration of the sessions of 7 days.",
+        formula: "time_in_product_7d / sessions_7d",
         headline: false,
     },
     read: Read::Account(sum_and_number),
     tell: tell::mean_seconds,
+    why: Why::users(Deed::SessionTime, 7)
+        .of(&[Show::MeanTime("time_in_product_7d", "sessions_7d")]),
 };
 
 fn durations(view: &View<'_>) -> Parts {

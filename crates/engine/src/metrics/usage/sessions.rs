@@ -5,7 +5,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Why, tell};
 
 pub(in crate::metrics) static SESSIONS_1D: Metric = Metric {
     info: Info {
@@ -13,10 +13,12 @@ pub(in crate::metrics) static SESSIONS_1D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Sessions that began on this day.",
+        formula: "sessions begun on D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.sum(1, |row| row.sessions))),
     tell: tell::count,
+    why: Why::days_and_users(Deed::Sessions, 1),
 };
 
 pub(in crate::metrics) static SESSIONS_7D: Metric = Metric {
@@ -25,10 +27,12 @@ pub(in crate::metrics) static SESSIONS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Sessions that began in the last 7 days.",
+        formula: "sessions begun in D-6…D",
         headline: true,
     },
     read: Read::Account(|view| Parts::count(view.sum(7, |row| row.sessions))),
     tell: tell::count,
+    why: Why::days_and_users(Deed::Sessions, 7),
 };
 
 pub(in crate::metrics) static SESSIONS_30D: Metric = Metric {
@@ -37,10 +41,12 @@ pub(in crate::metrics) static SESSIONS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Sessions that began in the last 30 days.",
+        formula: "sessions begun in D-29…D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.sum(30, |row| row.sessions))),
     tell: tell::count,
+    why: Why::days_and_users(Deed::Sessions, 30),
 };
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 
 pub(in crate::metrics) static SESSIONS_PER_USER_MEDIAN: Metric = Metric {
     info: Info {
@@ -10,10 +10,12 @@ pub(in crate::metrics) static SESSIONS_PER_USER_MEDIAN: Metric = Metric {
         unit: Unit::Mean,
         levels: Levels::AccountAndGroup,
         help: "Median number of sessions in 7 days, over users with one.",
+        formula: "median over users with a session in D-6…D of their sessions in it",
         headline: false,
     },
     read: Read::Account(|view| Parts::Table(view.scan().sessions.clone())),
     tell: tell::median,
+    why: Why::users(Deed::Sessions, 7),
 };
 
 pub(in crate::metrics) static SESSIONS_PER_USER_MEAN: Metric = Metric {
@@ -22,6 +24,7 @@ pub(in crate::metrics) static SESSIONS_PER_USER_MEAN: Metric = Metric {
         unit: Unit::Mean,
         levels: Levels::AccountAndGroup,
         help: "Mean number of sessions in 7 days, over users with one.",
+        formula: "sessions_7d / users with a session in D-6…D",
         headline: false,
     },
     read: Read::Account(|view| {
@@ -31,6 +34,7 @@ pub(in crate::metrics) static SESSIONS_PER_USER_MEAN: Metric = Metric {
         )
     }),
     tell: tell::ratio,
+    why: Why::users(Deed::Sessions, 7).of(&[Show::Quotient("sessions_7d", "users with a session")]),
 };
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 
 pub(in crate::metrics) static SESSIONS_PER_USER_DAY: Metric = Metric {
     info: Info {
@@ -10,6 +10,7 @@ pub(in crate::metrics) static SESSIONS_PER_USER_DAY: Metric = Metric {
         unit: Unit::Mean,
         levels: Levels::AccountAndGroup,
         help: "Sessions of 7 days over the sum of the daily active users of those days.",
+        formula: "sessions_7d / the dau of D-6…D added up",
         headline: false,
     },
     read: Read::Account(|view| {
@@ -19,6 +20,8 @@ pub(in crate::metrics) static SESSIONS_PER_USER_DAY: Metric = Metric {
         )
     }),
     tell: tell::ratio,
+    why: Why::users(Deed::Sessions, 7)
+        .of(&[Show::Quotient("sessions_7d", "active days of all users")]),
 };
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 
 pub(in crate::metrics) static STICKINESS: Metric = Metric {
     info: Info {
@@ -13,6 +13,7 @@ pub(in crate::metrics) static STICKINESS: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Of those active in 30 days, the share active on this day.",
+        formula: "dau / mau",
         headline: true,
     },
     read: Read::Account(|view| {
@@ -22,6 +23,7 @@ pub(in crate::metrics) static STICKINESS: Metric = Metric {
         )
     }),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 30).of(&[Show::Quotient("dau", "mau")]),
 };
 
 pub(in crate::metrics) static STICKINESS_WAU: Metric = Metric {
@@ -30,10 +32,12 @@ pub(in crate::metrics) static STICKINESS_WAU: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Of those active in 30 days, the share active in the last 7.",
+        formula: "wau / mau",
         headline: false,
     },
     read: Read::Account(|view| Parts::ratio(view.scan().wau[0], view.scan().mau)),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 30).of(&[Show::Quotient("wau", "mau")]),
 };
 
 pub(in crate::metrics) static STICKINESS_MEAN: Metric = Metric {
@@ -42,6 +46,7 @@ pub(in crate::metrics) static STICKINESS_MEAN: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Mean of the daily active users of 30 days over those active in 30 days.",
+        formula: "active days of all users in D-29…D / (30 × mau)",
         headline: false,
     },
     read: Read::Account(|view| {
@@ -51,6 +56,7 @@ pub(in crate::metrics) static STICKINESS_MEAN: Metric = Metric {
         )
     }),
     tell: tell::ratio,
+    why: Why::users(Deed::Active, 30).of(&[Show::Quotient("active days of all users", "30 × mau")]),
 };
 
 #[cfg(test)]

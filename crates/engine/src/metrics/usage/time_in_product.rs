@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Why, tell};
 
 pub(in crate::metrics) static TIME_IN_PRODUCT_1D: Metric = Metric {
     info: Info {
@@ -10,10 +10,12 @@ pub(in crate::metrics) static TIME_IN_PRODUCT_1D: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountAndGroup,
         help: "Duration of all sessions that began on this day.",
+        formula: "durations of the sessions begun on D, added up",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.session_ms(1))),
     tell: tell::seconds,
+    why: Why::days_and_users(Deed::SessionTime, 1),
 };
 
 pub(in crate::metrics) static TIME_IN_PRODUCT_7D: Metric = Metric {
@@ -22,10 +24,12 @@ pub(in crate::metrics) static TIME_IN_PRODUCT_7D: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountAndGroup,
         help: "Duration of all sessions that began in the last 7 days.",
+        formula: "durations of the sessions begun in D-6…D, added up",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.session_ms(7))),
     tell: tell::seconds,
+    why: Why::days_and_users(Deed::SessionTime, 7),
 };
 
 pub(in crate::metrics) static TIME_IN_PRODUCT_30D: Metric = Metric {
@@ -34,10 +38,12 @@ pub(in crate::metrics) static TIME_IN_PRODUCT_30D: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountAndGroup,
         help: "Duration of all sessions that began in the last 30 days.",
+        formula: "durations of the sessions begun in D-29…D, added up",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.session_ms(30))),
     tell: tell::seconds,
+    why: Why::days_and_users(Deed::SessionTime, 30),
 };
 
 #[cfg(test)]

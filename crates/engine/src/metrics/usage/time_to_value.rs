@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Sorted, Timestamp, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Moment, Read, Show, Why, tell};
 use crate::spread;
 use crate::view::View;
 
@@ -14,10 +14,12 @@ pub(in crate::metrics) static TIME_TO_VALUE: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountGroupAndCohort,
         help: "Median time from a user's sign-up to activation, of all so far, to 3 significant digits.",
+        formula: "median over users of activation - sign-up",
         headline: false,
     },
     read: Read::Account(users),
     tell: |parts, _| tell::percentile(parts, 50),
+    why: Why::NUMBERS.by_user(&[Moment::SignedUp, Moment::Activated]),
 };
 
 pub(in crate::metrics) static TIME_TO_FIRST_VALUE: Metric = Metric {
@@ -26,10 +28,14 @@ pub(in crate::metrics) static TIME_TO_FIRST_VALUE: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountGroupAndCohort,
         help: "Time from the creation of the account to its first activated user, to 3 significant digits; of groups the median.",
+        formula: "first activation of a user - creation of the account",
         headline: false,
     },
     read: Read::Account(first_user),
     tell: |parts, _| tell::percentile(parts, 50),
+    why: Why::NUMBERS
+        .of(&[Show::Created])
+        .by_user(&[Moment::Activated]),
 };
 
 pub(in crate::metrics) static TIME_TO_ONBOARDED: Metric = Metric {
@@ -38,10 +44,12 @@ pub(in crate::metrics) static TIME_TO_ONBOARDED: Metric = Metric {
         unit: Unit::Seconds,
         levels: Levels::AccountGroupAndCohort,
         help: "Time from the creation of the account to the last step of onboarding, to 3 significant digits; of groups the median.",
+        formula: "last step of onboarding - creation of the account",
         headline: false,
     },
     read: Read::Account(onboarded),
     tell: |parts, _| tell::percentile(parts, 50),
+    why: Why::NUMBERS.of(&[Show::Created, Show::Steps]),
 };
 
 fn users(view: &View<'_>) -> Parts {

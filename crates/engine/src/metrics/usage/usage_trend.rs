@@ -5,7 +5,7 @@
 use mainstay_model::{Info, Levels, Parts, Unit};
 
 use crate::facts::totals::Total;
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static USAGE_TREND: Metric = Metric {
@@ -14,10 +14,15 @@ pub(in crate::metrics) static USAGE_TREND: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Mean daily events of 7 days over the mean of the 28 days before, less 1; -0.3 is 30 % less.",
+        formula: "events a day in D-6…D / events a day in D-34…D-7, not before the first product event - 1",
         headline: true,
     },
     read: Read::Account(read),
     tell: tell::trend,
+    why: Why::days(Deed::Events, 35).of(&[Show::Means(
+        "events a day in D-6…D",
+        "events a day in D-34…D-7",
+    )]),
 };
 
 fn read(view: &View<'_>) -> Parts {

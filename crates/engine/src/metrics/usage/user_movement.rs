@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Deed, Metric, Moment, Read, Why, tell};
 
 pub(in crate::metrics) static NEW_USERS_7D: Metric = Metric {
     info: Info {
@@ -12,10 +12,12 @@ pub(in crate::metrics) static NEW_USERS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 7 days for the first time ever.",
+        formula: "users whose first active day ever is in D-6…D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().week.new)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 7).by_user(&[Moment::FirstActive]),
 };
 
 pub(in crate::metrics) static NEW_USERS_30D: Metric = Metric {
@@ -24,10 +26,12 @@ pub(in crate::metrics) static NEW_USERS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 30 days for the first time ever.",
+        formula: "users whose first active day ever is in D-29…D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().month.new)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 30).by_user(&[Moment::FirstActive]),
 };
 
 pub(in crate::metrics) static RETURNING_USERS_7D: Metric = Metric {
@@ -36,10 +40,12 @@ pub(in crate::metrics) static RETURNING_USERS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 7 days and in the 7 before.",
+        formula: "users active in D-6…D and in D-13…D-7",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().week.returning)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 14),
 };
 
 pub(in crate::metrics) static RETURNING_USERS_30D: Metric = Metric {
@@ -48,10 +54,12 @@ pub(in crate::metrics) static RETURNING_USERS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 30 days and in the 30 before.",
+        formula: "users active in D-29…D and in D-59…D-30",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().month.returning)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 60),
 };
 
 pub(in crate::metrics) static RESURRECTED_USERS_7D: Metric = Metric {
@@ -60,10 +68,12 @@ pub(in crate::metrics) static RESURRECTED_USERS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 7 days, not in the 7 before, but earlier.",
+        formula: "users active in D-6…D, not in D-13…D-7, but before",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().week.resurrected)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 14).by_user(&[Moment::FirstActive]),
 };
 
 pub(in crate::metrics) static RESURRECTED_USERS_30D: Metric = Metric {
@@ -72,10 +82,12 @@ pub(in crate::metrics) static RESURRECTED_USERS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the last 30 days, not in the 30 before, but earlier.",
+        formula: "users active in D-29…D, not in D-59…D-30, but before",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().month.resurrected)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 60).by_user(&[Moment::FirstActive]),
 };
 
 pub(in crate::metrics) static LAPSED_USERS_7D: Metric = Metric {
@@ -84,10 +96,12 @@ pub(in crate::metrics) static LAPSED_USERS_7D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the 7 days before the last 7, and not since.",
+        formula: "users active in D-13…D-7 and not in D-6…D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().week.lapsed)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 14),
 };
 
 pub(in crate::metrics) static LAPSED_USERS_30D: Metric = Metric {
@@ -96,10 +110,12 @@ pub(in crate::metrics) static LAPSED_USERS_30D: Metric = Metric {
         unit: Unit::Count,
         levels: Levels::AccountAndGroup,
         help: "Users active in the 30 days before the last 30, and not since.",
+        formula: "users active in D-59…D-30 and not in D-29…D",
         headline: false,
     },
     read: Read::Account(|view| Parts::count(view.scan().month.lapsed)),
     tell: tell::count,
+    why: Why::users(Deed::Active, 60),
 };
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Sorted, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Read, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static USERS_PER_ACCOUNT_MEDIAN: Metric = Metric {
@@ -11,10 +11,12 @@ pub(in crate::metrics) static USERS_PER_ACCOUNT_MEDIAN: Metric = Metric {
         unit: Unit::Mean,
         levels: Levels::Group,
         help: "Median of mau over the accounts that have one.",
+        formula: "median of mau over the accounts with mau > 0",
         headline: false,
     },
     read: Read::Account(table),
     tell: tell::median,
+    why: Why::NUMBERS,
 };
 
 pub(in crate::metrics) static USERS_PER_ACCOUNT_MEAN: Metric = Metric {
@@ -23,10 +25,12 @@ pub(in crate::metrics) static USERS_PER_ACCOUNT_MEAN: Metric = Metric {
         unit: Unit::Mean,
         levels: Levels::Group,
         help: "Mean of mau over the accounts that have one.",
+        formula: "mau / accounts with mau > 0",
         headline: false,
     },
     read: Read::Account(mean),
     tell: tell::ratio,
+    why: Why::NUMBERS,
 };
 
 fn table(view: &View<'_>) -> Parts {

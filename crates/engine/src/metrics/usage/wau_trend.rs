@@ -4,7 +4,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::metrics::{Metric, Read, tell};
+use crate::metrics::{Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static WAU_BASE: Metric = Metric {
@@ -13,10 +13,12 @@ pub(in crate::metrics) static WAU_BASE: Metric = Metric {
         unit: Unit::Mean,
         levels: Levels::AccountAndGroup,
         help: "Mean of the weekly active users 7, 14, 21 and 28 days ago.",
+        formula: "mean of wau on D-7, D-14, D-21 and D-28, of weeks begun on or after the first product event",
         headline: false,
     },
     read: Read::Account(base),
     tell: |parts, _| tell::over(parts, 12),
+    why: Why::NUMBERS.of(&[Show::Weeks]),
 };
 
 pub(in crate::metrics) static WAU_TREND: Metric = Metric {
@@ -25,10 +27,12 @@ pub(in crate::metrics) static WAU_TREND: Metric = Metric {
         unit: Unit::Ratio,
         levels: Levels::AccountAndGroup,
         help: "Weekly active users over wau_base, less 1; -0.4 is 40 % fewer.",
+        formula: "wau / wau_base - 1",
         headline: true,
     },
     read: Read::Account(trend),
     tell: tell::trend,
+    why: Why::NUMBERS.of(&[Show::Means("wau", "wau_base"), Show::Weeks]),
 };
 
 fn base(view: &View<'_>) -> Parts {
@@ -44,11 +48,18 @@ fn trend(view: &View<'_>) -> Parts {
 
 /// Twelve times the base, a whole number for 1 to 4 weeks, so that accounts add up exactly.
 fn twelfths(view: &View<'_>) -> Option<u64> {
-    let first = view.account.lifecycle.first_product?;
-    let began = |weeks: i32| view.day.minus(7 * weeks + 6) >= first;
-    let weeks = (1..=4).filter(|weeks| began(*weeks)).count();
+    let weeks = weeks_of_base(view);
     let users: u64 = view.scan().wau[1..=weeks].iter().sum();
     (weeks > 0).then(|| users * 12 / weeks as u64)
+}
+
+/// How many of the four weeks before began on or after the account's first product event.
+pub(in crate::metrics) fn weeks_of_base(view: &View<'_>) -> usize {
+    let Some(first) = view.account.lifecycle.first_product else {
+        return 0;
+    };
+    let began = |weeks: i32| view.day.minus(7 * weeks + 6) >= first;
+    (1..=4).filter(|weeks| began(*weeks)).count()
 }
 
 #[cfg(test)]
