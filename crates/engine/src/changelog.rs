@@ -17,6 +17,7 @@
 //! | `G` | | where the shard's part in groups stands |
 //! | `S` | day, dimension, segment | what the shard's accounts say together, and whether that was handed on |
 //! | `P`, `M` | shard, and day, dimension, segment | what a shard said of a group that belongs to this one, and where it stands |
+//! | `H` | | which days of groups were forgotten |
 //! | `R` | day, dimension, segment | what was told of a group that belongs to the shard |
 //! | `I`, `B` | number | ids of product events, of others, applied since the slice before, until all are forgotten |
 
@@ -346,7 +347,11 @@ impl Engine {
             }
             b'G' => self.groups.restore_state(value, self.terms.columns())?,
             b'S' => self.groups.restore_row(rest, value)?,
-            b'P' | b'M' => self.rollup.take(key, Some(value), true)?,
+            b'P' | b'M' => {
+                let columns = self.terms.columns();
+                self.rollup.take(key, Some(value), true, columns)?;
+            }
+            b'H' => self.rollup.restore_forgotten(value)?,
             b'R' => self.rollup.restore(rest, value, self.terms.columns())?,
             b'I' | b'B' => self.restore_ids(*kind, at.uint()?, value)?,
             b'A' => {
@@ -425,6 +430,7 @@ impl Engine {
         let accounts = self.accounts.iter().flatten();
         let closed = accounts.map(|account| account.closed).max();
         self.groups.restored(closed);
+        self.rollup.tell_all();
         self.go_on();
         Ok(())
     }

@@ -138,7 +138,7 @@ struct Sweep {
 }
 
 /// How many days of accounts one step of work closes.
-const STEP: usize = 64;
+const STEP: usize = 32;
 
 /// A day of a group costs as much as so many days of accounts.
 const GROUP_DAY: usize = 4;
@@ -377,9 +377,7 @@ impl Engine {
                 None => {
                     self.sweep.walking = std::mem::take(&mut self.sweep.again);
                     self.sweep.at = 0;
-                    if !self.sweep.walking {
-                        self.all_closed();
-                    }
+                    self.all_closed();
                 }
             }
         }
@@ -391,7 +389,7 @@ impl Engine {
     }
 
     fn has_work(&self) -> bool {
-        self.sweep.walking || self.groups.has_news() || self.rollup.has_news(self.terms.columns())
+        self.sweep.walking || self.groups.has_news() || self.rollup.has_news()
     }
 
     /// Every account has closed the days that are over.
@@ -414,7 +412,7 @@ impl Engine {
             out.part(to, &key, value.as_deref());
             return true;
         }
-        let news = self.rollup.has_news(self.terms.columns());
+        let news = self.rollup.has_news();
         if news {
             self.rollup.tell_next(&self.terms, out);
         }
@@ -426,7 +424,7 @@ impl Engine {
     /// # Errors
     /// When it is nothing that this release says.
     pub fn take_part(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), BrokenState> {
-        Ok(self.rollup.take(key, value, false)?)
+        Ok(self.rollup.take(key, value, false, self.terms.columns())?)
     }
 
     /// Closes every day of an account that is over.
@@ -445,11 +443,13 @@ impl Engine {
             self.tell_corrections(no, out);
         }
         self.all_closed();
+        self.groups.say_all();
         while self.work_on_groups(out) {}
     }
 
     /// Every part of every shard was handed over: tells all groups.
     pub fn tell_groups(&mut self, out: &mut dyn Outputs) {
+        self.rollup.tell_all();
         while self.work_on_groups(out) {}
     }
 

@@ -18,7 +18,7 @@ use crate::terms::Terms;
 pub(crate) const ALL: &str = "all";
 
 /// A shard without accounts has closed every day.
-const NOBODY: Day = Day(i32::MAX);
+pub(crate) const NOBODY: Day = Day(i32::MAX);
 
 /// A day of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +35,8 @@ pub(crate) struct Groups {
     /// Of days up to this one nothing is said any more: what was said of them was not kept, or they are too old to be
     /// corrected.
     frozen: Day,
+    /// What was said of days up to this one was lost, with the settings that it was said under.
+    lost: Day,
     /// The newest day that every account of the shard has closed, once that was said.
     mark: Option<Day>,
     /// So many days behind the mark nothing changes any more.
@@ -91,11 +93,12 @@ impl Open {
     }
 
     fn subtract(&mut self, reading: &Reading, places: &[usize]) {
-        self.accounts -= 1;
+        debug_assert!(self.accounts > 0, "only who was added is taken out");
+        self.accounts = self.accounts.saturating_sub(1);
         for (cell, place) in self.cells.iter_mut().zip(places) {
             let parts = &reading.parts[*place];
             if *parts != Parts::Nothing {
-                cell.said_by -= 1;
+                cell.said_by = cell.said_by.saturating_sub(1);
                 match cell.said_by {
                     0 => cell.parts = Parts::Nothing,
                     _ => cell.parts.subtract(parts),
@@ -207,6 +210,8 @@ pub(crate) struct Mark {
     pub(crate) closed: Day,
     /// Of days up to this one the shard says nothing more.
     pub(crate) frozen: Day,
+    /// Of days up to this one it may have had something to say that it no longer knows.
+    pub(crate) lost: Day,
     /// Of further segments it says nothing at all.
     pub(crate) last: Last,
 }
@@ -217,6 +222,7 @@ impl Default for Groups {
             rows: BTreeMap::new(),
             limit: Limit::default(),
             frozen: Day(i32::MIN),
+            lost: Day(i32::MIN),
             mark: None,
             kept_days: 0,
             next_mark: None,
@@ -284,6 +290,8 @@ impl Groups {
             return true;
         };
         self.state_dirty = true;
+        // The others have to know before they tell more of it.
+        self.next_mark = self.next_mark.or(self.mark);
         let goes = |name: &GroupDay| *name.dimension == *dimension && name.segment == beyond;
         let removed = &mut self.removed;
         self.rows.retain(|name, row| {
@@ -316,11 +324,16 @@ impl Groups {
             Some(mark) if mark != NOBODY => day.max(mark),
             Some(_) | None => day,
         };
-        let unsaid = self.unsaid.first();
-        if self.mark != Some(day) || unsaid.is_some_and(|name| name.day <= day) {
+        // Corrections wait for the next day: one late event changes the days of a month.
+        if self.mark != Some(day) {
             self.next_mark = Some(day);
         }
         self.kept_days = kept_days;
+    }
+
+    /// Nothing more will come: what waits for the next day goes out.
+    pub(crate) fn say_all(&mut self) {
+        self.next_mark = self.next_mark.or(self.mark);
     }
 
     /// Forgets days up to this one.
@@ -372,11 +385,7 @@ impl Groups {
         }
         (self.mark, self.next_mark) = (Some(closed), None);
         self.state_dirty = true;
-        // Where nobody is, nobody has anything to say.
-        let frozen = match closed {
-            NOBODY => NOBODY,
-            _ => self.frozen,
-        };
+        let frozen = self.frozen;
         // Only now: of what goes out with a mark nothing is too old yet, however long ago the mark before was.
         if closed != NOBODY {
             self.freeze(closed.minus(self.kept_days));
@@ -384,6 +393,7 @@ impl Groups {
         Said::Mark(Mark {
             closed,
             frozen,
+            lost: self.lost,
             last: self.limit.last.clone(),
         })
     }
@@ -414,6 +424,7 @@ impl Groups {
             bytes.extend_from_slice(&columns.to_le_bytes());
             let mut to = Packer(&mut bytes);
             to.int(self.frozen.0.into());
+            to.int(self.lost.0.into());
             to.uint(u64::from(self.mark.is_some()));
             to.int(self.mark.unwrap_or_default().0.into());
             self.limit.last.pack(&mut to);
@@ -438,13 +449,14 @@ impl Groups {
     pub(crate) fn restore_state(&mut self, value: &[u8], columns: u64) -> Result<(), Malformed> {
         let mut from = Unpacker(value);
         let same = *from.take(8)? == columns.to_le_bytes();
-        let frozen = from.day()?;
+        let (frozen, lost) = (from.day()?, from.day()?);
         let mark = (from.uint()? == 1).then_some(from.day()?);
         let last = Last::unpack(&mut from)?;
         self.state_written = true;
         if same {
             self.limit.last = last;
             (self.frozen, self.mark, self.state_dirty) = (frozen, mark, false);
+            self.lost = lost;
         }
         Ok(())
     }
@@ -475,6 +487,7 @@ impl Groups {
             && let Some(closed) = closed
         {
             self.freeze(closed);
+            self.lost = closed;
             self.unsaid.clear();
         }
     }

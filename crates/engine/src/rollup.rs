@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_model::{Corrected, SegmentDaily, Value};
+use mainstay_model::{Corrected, Day, SegmentDaily, Value};
 
 use crate::changelog::Put;
 use crate::engine::Outputs;
-use crate::groups::{GroupDay, Mark, Part, Said};
+use crate::groups::{GroupDay, Mark, NOBODY, Part, Said};
 use crate::limit::Last;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::terms::Terms;
@@ -27,7 +27,19 @@ pub(crate) struct Rollup {
     unsaved_parts: BTreeSet<(GroupDay, u32)>,
     unsaved_marks: BTreeSet<u32>,
     removed: Vec<Vec<u8>>,
+    /// Days up to this one were forgotten, and are told no more, whatever is said of them.
+    forgotten: Day,
+    forgotten_dirty: bool,
+    forgotten_written: bool,
+    /// Where all shards together stand.
+    stand: Option<Mark>,
+    /// One more day was closed by all: what has changed until then is told.
+    telling: bool,
 }
+
+/// While a shard is empty, so many days are kept ready to take in what its first account brings along; what was told
+/// of accounts is kept about as long.
+const HISTORY_DAYS: i32 = 400;
 
 /// What a shard said, as it came: with a number for the values that it speaks of.
 #[derive(Clone, Default)]
@@ -81,12 +93,16 @@ pub(crate) fn encode(said: &Said, shard: u32, columns: u64) -> (Vec<u8>, Option<
             let mut to = Packer(&mut value);
             to.int(mark.closed.0.into());
             to.int(mark.frozen.0.into());
+            to.int(mark.lost.0.into());
             mark.last.pack(&mut to);
             (mark_key(shard), Some(value))
         }
         Said::Gone(name) => (part_key(shard, name), None),
     }
 }
+
+/// The key of the record of which days were forgotten.
+const FORGOTTEN: &[u8] = b"H";
 
 fn part_key(shard: u32, name: &GroupDay) -> Vec<u8> {
     let mut key = vec![b'P'];
@@ -112,6 +128,11 @@ impl Rollup {
             unsaved_parts: BTreeSet::new(),
             unsaved_marks: BTreeSet::new(),
             removed: Vec::new(),
+            forgotten: Day(i32::MIN),
+            forgotten_dirty: false,
+            forgotten_written: false,
+            stand: None,
+            telling: false,
         }
     }
 
@@ -121,6 +142,7 @@ impl Rollup {
         key: &[u8],
         value: Option<&[u8]>,
         written: bool,
+        columns: u64,
     ) -> Result<(), Malformed> {
         let (kind, rest) = key.split_first().ok_or(Malformed)?;
         let mut at = Unpacker(rest);
@@ -128,17 +150,23 @@ impl Rollup {
         // What a shard no longer keeps holds.
         let Some(value) = value else { return Ok(()) };
         let said = value.get(8..).ok_or(Malformed)?;
+        if shard as usize >= self.marks.len() {
+            return Err(Malformed);
+        }
         let kept = match kind {
             b'M' => {
                 Mark::unpack(said)?;
                 if !written {
                     self.unsaved_marks.insert(shard);
                 }
-                self.marks.get_mut(shard as usize).ok_or(Malformed)?
+                &mut self.marks[shard as usize]
             }
             b'P' => {
                 let name = GroupDay::unpack(&mut at)?;
                 Part::unpack(&mut Unpacker(said))?;
+                if name.day <= self.forgotten {
+                    return Ok(());
+                }
                 if !written {
                     self.unsaved_parts.insert((name.clone(), shard));
                 }
@@ -150,48 +178,81 @@ impl Rollup {
         };
         kept.bytes = value.into();
         kept.written |= written;
+        if *kind == b'M' {
+            let closed = |stand: &Option<Mark>| stand.as_ref().map(|stand| stand.closed);
+            let before = closed(&self.stand);
+            self.stand = self.stand(columns);
+            // Corrections of all shards are gathered: a day is told again once a day at most.
+            self.telling |= closed(&self.stand) > before && self.has_closed_news();
+        }
         Ok(())
     }
 
-    /// Where all shards together stand: the newest day that every one has closed, and the newest that none of them
-    /// says anything more of. None while one of them speaks of other values.
-    fn mark(&self, columns: u64) -> Option<Mark> {
-        let mut marks = self.marks.iter().map(|mark| {
+    /// Where all shards together stand; none while one of them has said nothing, or speaks of other values.
+    fn stand(&self, columns: u64) -> Option<Mark> {
+        let mut all = Mark {
+            closed: NOBODY,
+            frozen: NOBODY,
+            lost: Day(i32::MIN),
+            last: Last::default(),
+        };
+        let mut empty = false;
+        for mark in &self.marks {
             let mark = Mark::unpack(mark.of(columns)?);
-            Some(mark.expect("it was read when it came"))
-        });
-        let first = marks.next()??;
-        marks.try_fold(first, |all, mark| {
-            let mark = mark?;
-            Some(Mark {
-                closed: all.closed.min(mark.closed),
-                frozen: all.frozen.min(mark.frozen),
-                last: all.last.both(&mark.last),
-            })
-        })
+            let mark = mark.expect("it was read when it came");
+            if mark.closed == NOBODY {
+                empty = true;
+            } else {
+                all.frozen = all.frozen.min(mark.frozen);
+            }
+            all.closed = all.closed.min(mark.closed);
+            all.lost = all.lost.max(mark.lost);
+            all.last = all.last.both(&mark.last);
+        }
+        if all.closed == NOBODY {
+            all.frozen = Day(i32::MIN);
+        } else if empty {
+            // Its first account may bring its history along.
+            all.frozen = all.frozen.min(all.closed.minus(HISTORY_DAYS));
+        }
+        Some(all)
+    }
+
+    /// Whatever has changed is told now: after a restore, and when nothing more will come.
+    pub(crate) fn tell_all(&mut self) {
+        self.telling = self.has_closed_news();
+    }
+
+    fn has_closed_news(&self) -> bool {
+        let closed = self.stand.as_ref().map(|stand| stand.closed);
+        let first = self.news.first();
+        first.is_some_and(|first| closed.is_some_and(|closed| first.day <= closed))
     }
 
     /// Whether a day waits to be told, or forgotten.
-    pub(crate) fn has_news(&self, columns: u64) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         if self.news.is_empty() && self.days.is_empty() {
             return false;
         }
-        self.mark(columns).is_some_and(|mark| {
+        self.stand.as_ref().is_some_and(|mark| {
             let closed = |name: &GroupDay| name.day <= mark.closed;
             let frozen = |(name, _): (&GroupDay, _)| name.day <= mark.frozen;
-            self.news.first().is_some_and(closed) || self.days.first_key_value().is_some_and(frozen)
+            let told = self.telling && self.news.first().is_some_and(closed);
+            told || self.days.first_key_value().is_some_and(frozen)
         })
     }
 
     /// Tells the next day of a group that is to be told, or forgets the next of which nobody says anything more.
     pub(crate) fn tell_next(&mut self, terms: &Terms, out: &mut dyn Outputs) {
-        let Some(mark) = self.mark(terms.columns()) else {
+        let Some(mark) = self.stand.clone() else {
             return;
         };
-        match self.news.pop_first() {
+        let next = self.telling.then(|| self.news.pop_first()).flatten();
+        match next {
             Some(name) if name.day <= mark.closed => {
-                // Of what one shard does not keep there is no whole sum.
-                if mark.last.admits(&name.dimension, &name.segment) {
+                self.telling = self.has_closed_news();
+                // Of what one shard does not keep, or has lost, there is no whole sum.
+                if name.day > mark.lost && mark.last.admits(&name.dimension, &name.segment) {
                     self.tell(name, terms, out);
                 }
                 return;
@@ -205,6 +266,9 @@ impl Rollup {
             .filter(|oldest| oldest.key().day <= mark.frozen)
         {
             let (name, day) = oldest.remove_entry();
+            if name.day > self.forgotten {
+                (self.forgotten, self.forgotten_dirty) = (name.day, true);
+            }
             self.unsaved.remove(&name);
             self.news.remove(&name);
             if day.written {
@@ -269,6 +333,12 @@ impl Rollup {
             put(&key, None);
             keys -= 1;
         }
+        if std::mem::take(&mut self.forgotten_dirty) {
+            let mut day = Vec::new();
+            Packer(&mut day).int(self.forgotten.0.into());
+            put(FORGOTTEN, Some(&day));
+            keys += i64::from(!std::mem::replace(&mut self.forgotten_written, true));
+        }
         for shard in std::mem::take(&mut self.unsaved_marks) {
             keys += self.marks[shard as usize].save(&mark_key(shard), put);
         }
@@ -297,8 +367,16 @@ impl Rollup {
         keys
     }
 
+    /// Takes in which days were forgotten.
+    pub(crate) fn restore_forgotten(&mut self, value: &[u8]) -> Result<(), Malformed> {
+        self.forgotten = Unpacker(value).day()?;
+        self.forgotten_written = true;
+        Ok(())
+    }
+
     /// Nothing is to be saved.
     pub(crate) fn save_nothing(&mut self) {
+        self.forgotten_dirty = false;
         self.removed.clear();
         self.unsaved.clear();
         self.unsaved_parts.clear();
@@ -334,6 +412,7 @@ impl Mark {
         Ok(Mark {
             closed: from.day()?,
             frozen: from.day()?,
+            lost: from.day()?,
             last: Last::unpack(&mut from)?,
         })
     }
@@ -370,7 +449,7 @@ pub(crate) fn corrected(old: &[Value], new: &[Value]) -> Vec<Corrected> {
 mod tests {
     use super::*;
     use crate::settings::Settings;
-    use mainstay_model::{AccountDaily, Day, Parts};
+    use mainstay_model::{AccountDaily, Parts};
 
     /// The days of groups that are told, with their revisions and numbers of users active on the day.
     #[derive(Default)]
@@ -407,8 +486,13 @@ mod tests {
         Said::Mark(Mark {
             closed: Day(closed),
             frozen: Day(frozen),
+            lost: Day(i32::MIN),
             last: Last::default(),
         })
+    }
+
+    fn nobody() -> Said {
+        mark(NOBODY.0, i32::MIN)
     }
 
     struct Case {
@@ -432,8 +516,15 @@ mod tests {
 
         fn says_of(&mut self, shard: u32, said: &Said, columns: u64) -> &mut Case {
             let (key, value) = encode(said, shard, columns);
-            self.rollup.take(&key, value.as_deref(), false).unwrap();
-            while self.rollup.has_news(self.terms.columns()) {
+            let mine = self.terms.columns();
+            self.rollup
+                .take(&key, value.as_deref(), false, mine)
+                .unwrap();
+            self.tells()
+        }
+
+        fn tells(&mut self) -> &mut Case {
+            while self.rollup.has_news() {
                 self.rollup.tell_next(&self.terms, &mut self.heard);
             }
             self
@@ -452,9 +543,13 @@ mod tests {
         assert_eq!(case.heard(), []);
         case.says(1, &mark(7, 0));
         assert_eq!(case.heard(), [(7, 0, Some(Value::Count(5)))]);
-        case.says(0, &more).says(0, &mark(7, 0));
+        case.says(0, &more).says(0, &mark(8, 0));
+        assert_eq!(case.heard(), [], "a correction waits for the next day");
+        case.says(1, &mark(8, 0));
         assert_eq!(case.heard(), [(7, 1, Some(Value::Count(8)))]);
-        case.says(0, &more);
+        case.says(0, &more)
+            .says(0, &mark(9, 0))
+            .says(1, &mark(9, 0));
         assert_eq!(case.heard(), [], "the same again is no news");
     }
 
@@ -465,7 +560,7 @@ mod tests {
         case.says(1, &mark(9, 0))
             .says(0, &some)
             .says(0, &mark(7, 0));
-        case.says(0, &none);
+        case.says(0, &none).says(0, &mark(8, 0));
         assert_eq!(case.heard(), [(7, 0, Some(Value::Count(2))), (7, 1, None)]);
     }
 
@@ -481,6 +576,29 @@ mod tests {
         assert_eq!(case.heard(), [(7, 0, Some(Value::Count(5)))]);
         assert_eq!(case.rollup.days.len(), 1);
         case.says(1, &mark(50, 10));
+        assert_eq!((case.heard(), case.rollup.days.len()), (vec![], 0));
+    }
+
+    #[test]
+    fn the_history_of_the_first_account_of_a_shard_is_added_to_what_was_told() {
+        let mut case = Case::of_two_shards();
+        let [one, other] = [2, 3].map(|users| part(7, 1, users, &case.terms));
+        case.says(1, &nobody()).says(0, &one).says(0, &mark(7, 0));
+        case.says(0, &mark(90, 50)).says(0, &Said::Gone(name(7)));
+        assert_eq!(case.heard(), [(7, 0, Some(Value::Count(2)))]);
+        case.says(1, &other).says(1, &mark(7, i32::MIN));
+        case.says(1, &mark(8, i32::MIN));
+        assert_eq!(case.heard(), [(7, 1, Some(Value::Count(5)))]);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_never_told_again() {
+        let mut case = Case::of_two_shards();
+        let [one, other] = [2, 3].map(|users| part(7, 1, users, &case.terms));
+        case.says(1, &nobody()).says(0, &one).says(0, &mark(7, 0));
+        case.says(0, &mark(500, 460));
+        case.heard();
+        case.says(1, &other).says(1, &mark(7, i32::MIN));
         assert_eq!((case.heard(), case.rollup.days.len()), (vec![], 0));
     }
 
@@ -520,7 +638,7 @@ mod tests {
         for (key, value) in &log {
             match key[0] {
                 b'R' => case.rollup.restore(&key[1..], value, columns).unwrap(),
-                _ => case.rollup.take(key, Some(value), true).unwrap(),
+                _ => case.rollup.take(key, Some(value), true, columns).unwrap(),
             }
         }
         case.heard();

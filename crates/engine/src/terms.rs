@@ -118,6 +118,8 @@ impl Terms {
         let columns = [account_columns(settings), group_columns(settings)];
         let mut names: Vec<String> = columns.iter().flatten().map(Column::name).collect();
         names.extend(settings.segments.iter().map(|name| format!("by {name}")));
+        // What a value counts hangs on the settings too: one of other settings is another value.
+        names.push(format!("{:x}", settings.hash()));
         self.columns = xxh3_64(names.join(" ").as_bytes());
         self.readers = Readers::new(settings.features.len());
         Ok(())

@@ -44,10 +44,9 @@ impl Parts {
         }
     }
 
-    /// Takes parts that were added before out again.
+    /// Takes parts that were added before out again. The newest of something has no way back.
     ///
-    /// # Panics
-    /// When they never were added, or are the newest of something, which has no way back.
+    /// What never was added is a mistake of the caller: it panics where debug assertions are on, and else stays out.
     pub fn subtract(&mut self, other: &Parts) {
         match (&mut *self, other) {
             (_, Parts::Nothing) => {}
@@ -65,7 +64,10 @@ impl Parts {
                 | Parts::Spread(_)
                 | Parts::Newest(_),
                 _,
-            ) => unreachable!("only what was added is taken out: {self:?}, {other:?}"),
+            ) => debug_assert!(
+                false,
+                "only what was added is taken out: {self:?}, {other:?}"
+            ),
         }
     }
 
@@ -111,16 +113,15 @@ impl<K: Copy + Ord> Sorted<K> {
         }
     }
 
-    /// Takes counts that were added before out again.
-    ///
-    /// # Panics
-    /// When they never were added.
+    /// Takes counts that were added before out again, as [`Parts::subtract`] does.
     pub fn subtract(&mut self, other: &Sorted<K>) {
         for (key, by) in &other.0 {
             let place = self.0.binary_search_by_key(key, |(key, _)| *key);
-            let place = place.expect("only what was added is taken out");
-            let left = self.0[place].1.checked_sub(*by);
-            match left.expect("no more is taken out than was added") {
+            debug_assert!(place.is_ok(), "only what was added is taken out");
+            let Ok(place) = place else { continue };
+            let was = self.0[place].1;
+            debug_assert!(was >= *by, "no more is taken out than was added");
+            match was.saturating_sub(*by) {
                 0 => _ = self.0.remove(place),
                 left => self.0[place].1 = left,
             }

@@ -54,6 +54,25 @@ pub(super) struct Calls {
     pub(super) clock: Clock,
     pub(super) beat: Arc<Beat>,
     pub(super) producer: Option<BaseProducer<Deliveries>>,
+    pub(super) failing: Failing,
+}
+
+/// What is known of transactions that fail, until one does not.
+#[derive(Default)]
+pub(super) struct Failing {
+    /// What the client said of the last one, and whether the broker was not asked about it yet.
+    why: String,
+    unasked: bool,
+    /// Topics that are gone.
+    missing: Vec<String>,
+}
+
+impl Failing {
+    fn told(&self) -> String {
+        let missing = self.missing.iter();
+        let missing = missing.map(|topic| format!("; there is no topic `{topic}`"));
+        missing.fold(self.why.clone(), |told, topic| told + &topic)
+    }
 }
 
 type Outcome = Result<Happened, Failure>;
@@ -99,23 +118,39 @@ impl Calls {
             Call::Abort => self.abort(),
             Call::ReadBack(shards) => self.read_back(shards),
         };
-        if outcome.is_err() {
-            self.tell_why();
+        match (&job.call, &outcome) {
+            (_, Err(_)) => self.tell_why(),
+            (Call::Abort | Call::NewProducer, Ok(_)) => self.ask_why(),
+            (Call::Commit, Ok(_)) => self.failing = Failing::default(),
+            (_, Ok(_)) => {}
         }
         outcome
     }
 
     /// Says why the transaction fails, if the client has said anything.
-    fn tell_why(&self) {
+    fn tell_why(&mut self) {
         let said = self.producer().ok();
-        let Some(mut why) = said.and_then(|producer| producer.context().take_why()) else {
+        let Some(why) = said.and_then(|producer| producer.context().take_why()) else {
             return;
         };
-        for missing in self.missing_topics() {
-            why = format!("{why}; there is no topic `{missing}`");
-        }
+        (self.failing.why, self.failing.unasked) = (why, true);
+        let why = self.failing.told();
         tracing::warn!("a transaction fails: {why}");
         drop(self.events.send(Event::Failing(why)));
+    }
+
+    /// Asks what the client does not say. Only once the transaction is over: while it is open, a broker that is slow
+    /// to answer would end it by its time-out, and that looks like somebody else with our id.
+    fn ask_why(&mut self) {
+        if !std::mem::take(&mut self.failing.unasked) {
+            return;
+        }
+        self.failing.missing = self.missing_topics();
+        if !self.failing.missing.is_empty() {
+            let why = self.failing.told();
+            tracing::warn!("a transaction failed: {why}");
+            drop(self.events.send(Event::Failing(why)));
+        }
     }
 
     /// Of a record for a topic that was deleted the client says no more than that its time is over, so the

@@ -104,6 +104,13 @@ impl Running {
                 place,
             });
         }
+        // An input that is not there will never say how late it is.
+        let mut logic = logic;
+        for no in (0..).map(SourceNo).take(shared.sources.len()) {
+            if !positions.iter().any(|(there, _)| *there == no) {
+                logic.set_idle(no, true);
+            }
+        }
         let reading = read(&shared.data, shard, &sources)?;
         Ok(Running {
             shard,

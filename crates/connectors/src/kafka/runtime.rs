@@ -24,7 +24,7 @@ use super::membership::{Links, Member, Metadata};
 use super::observer::{Observer, Told};
 use super::offsets::Offsets;
 use super::place::{Beat, Clock, Places};
-use super::producer::Calls;
+use super::producer::{Calls, Failing};
 use super::restore::{Free, MakeShard, Restorer};
 use super::settings::RuntimeSettings;
 use super::slot::Slot;
@@ -198,6 +198,7 @@ impl Threads {
             clock,
             beat: Arc::clone(&beats[1]),
             producer: None,
+            failing: Failing::default(),
         };
         let member = Member {
             kafka,

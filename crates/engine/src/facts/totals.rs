@@ -70,6 +70,10 @@ impl Totals {
         }
         let place = day.since(self.first) as usize;
         if place >= self.rows.len() {
+            // Doubling would leave room for days that are never kept.
+            if place >= self.rows.capacity() {
+                self.rows.reserve_exact(place + 8 - self.rows.len());
+            }
             self.rows.resize(place + 1, Total::default());
         }
         self.rows.get_mut(place)

@@ -443,14 +443,22 @@ impl User {
                 change(&mut cell);
                 let end = self.past.len() - newest_len(&self.past);
                 self.past.truncate(end);
-                cell.pack(&mut self.past);
+                self.append(&cell);
             }
             _ => {
                 let mut cell = Cell::new(day);
                 change(&mut cell);
-                cell.pack(&mut self.past);
+                self.append(&cell);
             }
         }
+    }
+
+    /// A cell takes about 22 bytes. Doubling would leave a third of what all users have unused.
+    fn append(&mut self, cell: &Cell) {
+        if self.past.capacity() - self.past.len() < 32 {
+            self.past.reserve_exact(64);
+        }
+        cell.pack(&mut self.past);
     }
 
     pub(crate) fn session(&self) -> Option<&Session> {
