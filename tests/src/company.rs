@@ -1,5 +1,6 @@
 //! What is fed in a test, and the oracle's truth about it.
 
+use mainstay_engine::Settings;
 use mainstay_model::Timestamp;
 use mainstay_testkit::history::{self, Limits};
 use mainstay_testkit::oracle::{Fate, Oracle, Truth};
@@ -31,6 +32,15 @@ pub struct Company {
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
+/// The settings that a company's truth and its Mainstays have in common. One dimension beside the fleet is enough
+/// where what is tried is the broker: each more is as many records again.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        segments: vec!["plan".to_owned()],
+        ..history::settings()
+    }
+}
+
 impl Company {
     /// A company with many small accounts around which everything happens that is hard: borders of days in
     /// several zones, late and early events, duplicates, conflicts, bad records.
@@ -50,7 +60,7 @@ impl Company {
     /// When not one of them counts.
     #[must_use]
     pub fn of(mut lines: Vec<Line>) -> Company {
-        let settings = history::settings();
+        let settings = settings();
         let lateness_ms = settings.lateness_ms;
         let mut oracle = Oracle::sharded(settings, shard_of);
         let mut refused = take(&mut oracle, &lines);

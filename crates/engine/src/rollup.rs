@@ -153,9 +153,13 @@ impl Rollup {
         if shard as usize >= self.marks.len() {
             return Err(Malformed);
         }
+        let mut began = false;
         let kept = match kind {
             b'M' => {
                 Mark::unpack(said)?;
+                let before = self.marks[shard as usize].of(columns);
+                let before = before.and_then(|before| Mark::unpack(before).ok());
+                began = before.is_none_or(|before| before.closed == NOBODY);
                 if !written {
                     self.unsaved_marks.insert(shard);
                 }
@@ -182,8 +186,9 @@ impl Rollup {
             let closed = |stand: &Option<Mark>| stand.as_ref().map(|stand| stand.closed);
             let before = closed(&self.stand);
             self.stand = self.stand(columns);
-            // Corrections of all shards are gathered: a day is told again once a day at most.
-            self.telling |= closed(&self.stand) > before && self.has_closed_news();
+            // Corrections of all shards are gathered until the next day; not so what a shard says first.
+            let news = began || closed(&self.stand) != before;
+            self.telling |= news && self.has_closed_news();
         }
         Ok(())
     }
@@ -589,6 +594,17 @@ mod tests {
         case.says(1, &other).says(1, &mark(7, i32::MIN));
         case.says(1, &mark(8, i32::MIN));
         assert_eq!(case.heard(), [(7, 1, Some(Value::Count(5)))]);
+    }
+
+    #[test]
+    fn shards_that_were_empty_and_then_close_the_same_day_are_all_in_it() {
+        let mut case = Case::of_two_shards();
+        let [one, other] = [2, 3].map(|users| part(7, 1, users, &case.terms));
+        case.says(0, &nobody()).says(1, &nobody());
+        case.says(0, &one).says(0, &mark(7, 0));
+        case.says(1, &other).says(1, &mark(7, 0));
+        let last = case.heard().pop();
+        assert_eq!(last, Some((7, 1, Some(Value::Count(5)))));
     }
 
     #[test]
