@@ -9,6 +9,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaResult;
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::patience;
@@ -38,10 +39,10 @@ impl Admin {
         }
     }
 
-    /// Creates a topic with settings of its own.
+    /// Creates a topic with settings of its own, and waits until the broker tells others of it.
     ///
     /// # Panics
-    /// When the broker refuses.
+    /// When the broker refuses, or does not.
     pub fn create(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
         for (key, value) in settings {
@@ -51,6 +52,16 @@ impl Admin {
         for result in results {
             result.unwrap_or_else(|(topic, code)| panic!("could not create {topic}: {code}"));
         }
+        patience::until("the new topic is known", patience::STARTING, || {
+            let client = self.client.inner();
+            let found = client.fetch_metadata(Some(topic), Duration::from_secs(5));
+            let found = found.ok()?;
+            let there = |found: &MetadataTopic| {
+                let count = found.partitions().len();
+                found.name() == topic && found.error().is_none() && count == partitions as usize
+            };
+            found.topics().iter().any(there).then_some(())
+        });
     }
 
     /// Deletes a topic with all that is in it.
