@@ -166,7 +166,7 @@ impl Account {
         self.saw(at, day);
         match (what, user) {
             (What::SignedUp, Some(user)) => self.signed_up(user, at, day),
-            (What::Removed, Some(user)) => self.user_removed(user, at, day, around),
+            (What::Removed, Some(user)) => self.user_removed(user, at, day),
             (What::Created, _) => self.lifecycle.create(at, day),
             (What::Deleted, _) => self.lifecycle.delete(at, day),
             (What::SignedUp | What::Removed, None) | (What::Other | What::Used(_), _) => {}
@@ -337,19 +337,20 @@ impl Account {
         if user.signed_up != User::NOT_SIGNED_UP || self.membership.has_turns(no) {
             self.membership.signed_up(no, at, day);
         }
-        if at < user.signed_up {
+        // By day before time: see `Firsts::saw`.
+        if (day, at) < (user.signed_up_on, user.signed_up) {
             (user.signed_up, user.signed_up_on) = (at, day);
         }
         user.past_dirty = true;
         self.list(no);
     }
 
-    fn user_removed(&mut self, no: UserNo, at: Timestamp, day: Day, around: &mut Surroundings<'_>) {
+    fn user_removed(&mut self, no: UserNo, at: Timestamp, day: Day) {
         let user = self.users.get_mut(no);
         user.past_dirty = true;
         if user.signed_up != User::NOT_SIGNED_UP {
-            let day = around.zones.day_of(self.zone.value, user.signed_up);
-            self.membership.signed_up(no, user.signed_up, day);
+            let (at, day) = (user.signed_up, user.signed_up_on);
+            self.membership.signed_up(no, at, day);
         }
         self.membership.removed(no, at, day);
         self.list(no);
@@ -368,6 +369,9 @@ impl Account {
         }
         if let Some(zone) = self.zone_after(fields, at, around.zones) {
             self.begin_anew_in(zone, around);
+            if zone != self.zone.value {
+                self.put_aside_for_zone(around);
+            }
             self.zone.set(zone, at);
         }
     }
@@ -482,6 +486,16 @@ impl Account {
     /// The oldest day that anything is kept of.
     fn oldest_kept(&self) -> Day {
         self.closed.minus(KEPT_DAYS)
+    }
+
+    /// A zone that changes moves the ends of days, by which it counts whether an account was created long enough
+    /// ago.
+    fn put_aside_for_zone(&mut self, around: &Surroundings<'_>) {
+        const LONG_ENOUGH_DAYS: i32 = 3;
+        let created = self.lifecycle.begun(self.closed);
+        if created > self.closed.minus(LONG_ENOUGH_DAYS) {
+            self.put_aside(created, around);
+        }
     }
 
     /// Keeps the values of closed days from `from` on, before something changes them.

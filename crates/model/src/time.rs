@@ -69,6 +69,40 @@ impl Day {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The first day of its ISO 8601 week, a Monday.
+    #[must_use]
+    pub fn first_of_week(self) -> Day {
+        // Day 0 was a Thursday.
+        self.minus((self.0 + 3).rem_euclid(7))
+    }
+
+    /// The first day of its month.
+    #[must_use]
+    pub fn first_of_month(self) -> Day {
+        self.minus(self.date().day0().cast_signed())
+    }
+
+    /// The last day of its month.
+    #[must_use]
+    pub fn last_of_month(self) -> Day {
+        let days = i32::from(self.date().num_days_in_month());
+        self.first_of_month().plus(days - 1)
+    }
+
+    /// Its ISO 8601 week, `2026-W09`.
+    #[must_use]
+    pub fn week_name(self) -> String {
+        let week = self.date().iso_week();
+        format!("{:04}-W{:02}", week.year(), week.week())
+    }
+
+    /// Its month, `2026-03`.
+    #[must_use]
+    pub fn month_name(self) -> String {
+        let date = self.date();
+        format!("{:04}-{:02}", date.year(), date.month())
+    }
+
     fn date(self) -> NaiveDate {
         NaiveDate::from_epoch_days(self.0).unwrap_or(NaiveDate::MAX)
     }

@@ -42,7 +42,9 @@ impl Firsts {
         let what = deed.number();
         let new = First { what, at, day };
         match self.0.binary_search_by_key(&what, |first| first.what) {
-            Ok(place) if at < self.0[place].at => self.0[place] = new,
+            // By day before time, which differ only where the account has changed its zone: so nothing that happens
+            // changes a value of a day before its own.
+            Ok(place) if (day, at) < (self.0[place].day, self.0[place].at) => self.0[place] = new,
             Ok(_) => return false,
             Err(place) => self.0.insert(place, new),
         }

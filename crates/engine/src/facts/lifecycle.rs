@@ -42,9 +42,11 @@ impl Lifecycle {
 
     /// Something happened. Says whether nothing did before it.
     pub(crate) fn saw(&mut self, at: Timestamp, day: Day) -> bool {
-        let earlier = day < self.first || at < self.first_at;
-        self.first = self.first.min(day);
-        self.first_at = self.first_at.min(at);
+        // By day before time: see `Firsts::saw`.
+        let earlier = (day, at) < (self.first, self.first_at);
+        if earlier {
+            (self.first, self.first_at) = (day, at);
+        }
         earlier
     }
 
@@ -58,10 +60,13 @@ impl Lifecycle {
             deleted: false,
             day,
         });
-        let earliest = self
+        // By day before time: see `Firsts::saw`.
+        let earlier = self
             .created
-            .map_or((at, day), |created| created.min((at, day)));
-        self.created = Some(earliest);
+            .is_none_or(|(known_at, known)| (day, at) < (known, known_at));
+        if earlier {
+            self.created = Some((at, day));
+        }
     }
 
     pub(crate) fn delete(&mut self, at: Timestamp, day: Day) {

@@ -192,7 +192,7 @@ impl Account {
     pub(super) fn created_as_of(&self, day: Day) -> Option<Dated> {
         earliest_until(&self.created, day).or_else(|| {
             let began = self.began.range(..=day).map(|(day, at)| (*at, *day));
-            began.min()
+            began.min_by_key(|(at, on)| (*on, *at))
         })
     }
 
@@ -250,9 +250,14 @@ fn earliest(by_day: &mut BTreeMap<Day, Timestamp>, day: Day, at: Timestamp) {
     *earliest = at.min(*earliest);
 }
 
-/// The earliest of those that lie on a day or before it.
+/// The earliest of those that lie on a day or before it: by day, then by time, which is the same but for an account
+/// that has changed its zone.
 pub(super) fn earliest_until(dated: &[Dated], day: Day) -> Option<Dated> {
-    dated.iter().copied().filter(|(_, on)| *on <= day).min()
+    dated
+        .iter()
+        .copied()
+        .filter(|(_, on)| *on <= day)
+        .min_by_key(|(at, on)| (*on, *at))
 }
 
 /// The newest word of a day or before it; of words at one instant the greatest holds, and any is greater
@@ -273,7 +278,8 @@ impl User {
     pub(super) fn first_of(&self, name: &str, day: Day) -> Option<Dated> {
         let named = self.named.get(name)?.iter();
         let until = named.filter(|named| named.day <= day);
-        until.map(|named| (named.at, named.day)).min()
+        let first = until.min_by_key(|named| (named.day, named.at))?;
+        Some((first.at, first.day))
     }
 
     /// Since when the user, who is known at the end of a day, has been known: from the first sign, or from the
