@@ -41,6 +41,7 @@ fn real_activity_is_told_as_it_was() {
     let truth = oracle.truth();
     none(&truth.differences(&said.found()));
     none(&truth.group_differences(&said.found_of_groups()));
+    none(&truth.cohort_differences(&said.found_of_cohorts()));
 }
 
 fn real_activity_is_told_as_it_was_on_four_shards() {
@@ -51,6 +52,7 @@ fn real_activity_is_told_as_it_was_on_four_shards() {
     let truth = oracle.truth();
     none(&truth.differences(&said.found()));
     none(&truth.group_differences(&said.found_of_groups()));
+    none(&truth.cohort_differences(&said.found_of_cohorts()));
 }
 
 /// What stands in `expected.json` is what the oracle says of accounts, groups and cohorts, and what the

@@ -132,6 +132,7 @@ fn every_output_is_written_as_it_was() {
         &text(&said.groups),
         refresh,
     );
+    compare(&folder.join("cohorts.jsonl"), &text(&said.cohorts), refresh);
     compare(
         &folder.join("dead-letter.jsonl"),
         &text(&said.dead),

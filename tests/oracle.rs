@@ -84,7 +84,8 @@ fn tells_the_truth(settings: &Settings, lines: &[String]) -> TestCaseResult {
     prop_assert_eq!(summary.counts.duplicates, count(Fate::Duplicate));
     let truth = oracle.truth();
     laws::none(&truth.differences(&said.found()))?;
-    laws::none(&truth.group_differences(&said.found_of_groups()))
+    laws::none(&truth.group_differences(&said.found_of_groups()))?;
+    laws::none(&truth.cohort_differences(&said.found_of_cohorts()))
 }
 
 /// Time passes for each shard by itself, so what is too late differs; all that is told is as true.
@@ -99,7 +100,8 @@ fn every_final_value_is_true_on_four_shards() {
         let (said, _) = pipeline::replay(plan, &lines, 4);
         let truth = oracle.truth();
         laws::none(&truth.differences(&said.found()))?;
-        laws::none(&truth.group_differences(&said.found_of_groups()))
+        laws::none(&truth.group_differences(&said.found_of_groups()))?;
+        laws::none(&truth.cohort_differences(&said.found_of_cohorts()))
     });
 }
 
@@ -171,6 +173,7 @@ fn a_company_of_three_weeks_is_told_as_it_was() {
     let truth = oracle.truth();
     let mut differences = truth.differences(&said.found());
     differences.extend(truth.group_differences(&said.found_of_groups()));
+    differences.extend(truth.cohort_differences(&said.found_of_cohorts()));
     assert!(
         differences.is_empty(),
         "{} differences:\n  {}",

@@ -13,7 +13,7 @@ use mainstay_codec::{Format, Limits};
 use mainstay_connectors::{Closing, InputRecord, NoHeaders, Shard, Slice, SourceNo, Topic};
 use mainstay_engine::{Settings, account_columns, group_columns};
 use mainstay_model::{Day, Timestamp};
-use mainstay_testkit::oracle::Found;
+use mainstay_testkit::oracle::{Found, FoundCohorts};
 use serde_json::Value;
 
 /// 2100-01-01: records that do not say when they were received arrived long after they happened.
@@ -41,6 +41,7 @@ pub(crate) fn plan(settings: Settings, target: Target) -> Plan {
 pub(crate) struct Said {
     pub(crate) daily: Vec<Vec<u8>>,
     pub(crate) groups: Vec<Vec<u8>>,
+    pub(crate) cohorts: Vec<Vec<u8>>,
     pub(crate) live: Vec<Vec<u8>>,
     pub(crate) dead: Vec<Vec<u8>>,
 }
@@ -52,6 +53,7 @@ impl Said {
             let said = match record.topic {
                 Topic::AccountDaily => &mut self.daily,
                 Topic::SegmentDaily => &mut self.groups,
+                Topic::Cohorts => &mut self.cohorts,
                 Topic::AccountMetrics => &mut self.live,
                 Topic::DeadLetter => &mut self.dead,
                 Topic::Partials | Topic::Changelog => continue,
@@ -68,6 +70,11 @@ impl Said {
     /// The same for groups.
     pub(crate) fn found_of_groups(&self) -> Found {
         Found::of_lines(&self.groups)
+    }
+
+    /// The same for cohorts.
+    pub(crate) fn found_of_cohorts(&self) -> FoundCohorts {
+        FoundCohorts::of_lines(&self.cohorts)
     }
 
     /// The codes of the dead letters.

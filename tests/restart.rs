@@ -206,6 +206,7 @@ fn says_the_same(settings: Settings, lines: &[String], life: &[Turn]) -> TestCas
     }
     prop_assert_eq!(quiet.daily, found.daily);
     prop_assert_eq!(quiet.groups, found.groups);
+    prop_assert_eq!(quiet.cohorts, found.cohorts);
     prop_assert_eq!(quiet.counts, found.counts);
     Ok(())
 }
@@ -227,6 +228,8 @@ struct Told {
     daily: BTreeMap<String, Vec<Vec<u8>>>,
     /// The last record of each day of a group: how many there are before it depends on slices.
     groups: BTreeMap<[String; 3], String>,
+    /// The same of cohorts.
+    cohorts: BTreeMap<[String; 3], String>,
     dead: Vec<String>,
     /// Applied events, duplicates and late ones.
     counts: (u64, u64, u64),
@@ -256,6 +259,16 @@ impl Told {
                     match pipeline::without_revision(line) {
                         Some(record) => _ = self.groups.insert(name, record),
                         None => _ = self.groups.remove(&name),
+                    }
+                }
+                Topic::Cohorts => {
+                    let line = pipeline::json(value);
+                    let name = ["cohort_by", "cohort", "metric"].map(|name| line[name].to_string());
+                    // What was told and is known no more is as if it had never been.
+                    let known = !line["value"].is_null();
+                    match pipeline::without_revision(line).filter(|_| known) {
+                        Some(record) => _ = self.cohorts.insert(name, record),
+                        None => _ = self.cohorts.remove(&name),
                     }
                 }
                 Topic::AccountMetrics | Topic::Partials | Topic::Changelog => {}

@@ -185,6 +185,7 @@ impl Deployment {
             if wrong.is_empty() {
                 let groups = self.committed("segment-daily");
                 wrong = judge::segment_daily(&groups, &company.truth);
+                wrong.extend(judge::cohorts(&self.committed("cohorts"), &company.truth));
             }
             if wrong.is_empty() {
                 return;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_testkit::oracle::{Found, Truth};
+use mainstay_testkit::oracle::{Found, FoundCohorts, Truth};
 use serde_json::Value;
 
 use crate::Record;
@@ -29,6 +29,16 @@ pub fn segment_daily(records: &[Record], truth: &Truth) -> Vec<String> {
         found.take(record.value.as_deref().unwrap_or_default());
     }
     truth.group_differences(&found)
+}
+
+/// The same of `cohorts`, as they stand once the last day is closed.
+#[must_use]
+pub fn cohorts(records: &[Record], truth: &Truth) -> Vec<String> {
+    let mut found = FoundCohorts::default();
+    for record in records {
+        found.take(record.value.as_deref().unwrap_or_default());
+    }
+    truth.cohort_differences(&found)
 }
 
 /// What is wrong with the records of `dead-letter`: those that were refused are there, with their original

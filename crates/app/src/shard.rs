@@ -13,7 +13,9 @@ use mainstay_connectors::{SourceNo, Standing, Topic};
 use mainstay_engine::{Engine, Look, Outputs, Pace, Place, Settings, Size, Verdict};
 use mainstay_engine::{account_columns, group_columns};
 use mainstay_model::Timestamp;
-use mainstay_model::{AccountDaily, AccountMetrics, Code, Column, Corrected, DeadLetter};
+use mainstay_model::{
+    AccountDaily, AccountMetrics, Code, CohortValue, Column, Corrected, DeadLetter,
+};
 use mainstay_model::{Event, Rejection, SegmentDaily, Value};
 
 use crate::explain::{Answer, Asked, Question};
@@ -497,6 +499,14 @@ impl Outputs for Said {
         };
         records::segment_daily(&self.groups.columns, &record, CURRENCY, &mut self.value);
         self.push(Topic::SegmentDaily);
+    }
+
+    fn cohort_value(&mut self, record: &CohortValue<'_>) {
+        self.key.clear();
+        self.value.clear();
+        records::cohort_value_key(record, &mut self.key);
+        records::cohort_value(record, &mut self.value);
+        self.push(Topic::Cohorts);
     }
 
     fn part(&mut self, to: Option<(&str, &str)>, key: &[u8], value: Option<&[u8]>) {

@@ -29,6 +29,8 @@ pub struct Columns {
     pub accounts: Vec<Column>,
     /// Those of segments and the fleet.
     pub groups: Vec<Column>,
+    /// The ids of the metrics that are told of cohorts.
+    pub of_cohorts: Vec<String>,
 }
 
 /// All schemas, inputs first.
@@ -61,6 +63,13 @@ pub fn schemas(columns: &Columns) -> Vec<Schema> {
              without any, that nobody turned out to be in it; the key is a JSON list of dimension, segment and date, \
              the last revision holds.",
             segment_daily(&columns.groups),
+        ),
+        (
+            "cohorts",
+            false,
+            "A value of a cohort of the fleet's users, by when or on which plan they signed up; the key is a JSON list \
+             of `cohort_by`, `cohort`, `metric` and `age`, the last revision holds.",
+            cohort_value(&columns.of_cohorts),
         ),
         (
             "dead-letter",
@@ -239,6 +248,50 @@ fn account_metrics(columns: &[Column]) -> Value {
         ("metrics", metrics(columns, true)),
         ("features", features(columns)),
     ])
+}
+
+fn cohort_value(metrics: &[String]) -> Value {
+    let size = json!({ "type": "integer", "minimum": 0, "description":
+        "How many signed up: users, or accounts where they are what the metric is of." });
+    let value = json!({ "type": ["number", "null"], "description":
+        "A ratio from 0 to 1, of those who have reached the age; or seconds; null where nobody is in the cohort any more." });
+    let complete = truth("No more can join, and all have reached the age.");
+    let mut schema = record(vec![
+        (
+            "cohort_by",
+            json!({ "enum": ["signup_day", "signup_week", "signup_month", "signup_plan"],
+                "description": "By what users are put together." }),
+        ),
+        (
+            "cohort",
+            text(
+                "The day, the ISO 8601 week, the month, or the plan at the end of the day of sign-up.",
+            ),
+        ),
+        ("size", size.clone()),
+        (
+            "age",
+            json!({ "type": ["string", "null"], "pattern": "^[dw][0-9]+$",
+                "description": "How old the users are at the day that it tells of; null where it is of all so far." }),
+        ),
+        ("value", value.clone()),
+        (
+            "metric",
+            json!({ "enum": metrics, "description": "The id of the metric." }),
+        ),
+        ("complete", complete.clone()),
+        (
+            "revision",
+            json!({ "type": "integer", "minimum": 0, "description": "0 at first; each time it is told anew is one more." }),
+        ),
+    ]);
+    let mut old = object(
+        vec![("size", size), ("value", value), ("complete", complete)],
+        false,
+    );
+    old["description"] = json!("When told anew: what of it was otherwise before.");
+    schema["properties"]["corrects"] = old;
+    schema
 }
 
 fn dead_letter() -> Value {

@@ -3,13 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
 use mainstay_codec::records::{
-    MAX_HOPS, account_daily, account_daily_key, account_metrics, dead_letter, dead_letter_line,
-    hops, original_headers, segment_daily, segment_daily_key,
+    MAX_HOPS, account_daily, account_daily_key, account_metrics, cohort_value, cohort_value_key,
+    dead_letter, dead_letter_line, hops, original_headers, segment_daily, segment_daily_key,
 };
 use mainstay_codec::schema::{Columns, asyncapi, schemas};
 use mainstay_model::{
-    AccountDaily, AccountMetrics, Code, Column, Corrected, Day, DeadLetter, Info, Levels,
-    Rejection, SegmentDaily, Timestamp, Unit, Value,
+    AccountDaily, AccountMetrics, Code, CohortValue, CohortWas, Column, Corrected, Day, DeadLetter,
+    Info, Levels, Rejection, SegmentDaily, Timestamp, Unit, Value,
 };
 
 const fn info(id: &'static str, unit: Unit) -> Info {
@@ -316,6 +316,7 @@ fn both(columns: &[Column]) -> Columns {
     Columns {
         accounts: columns.to_vec(),
         groups: columns.to_vec(),
+        of_cohorts: vec!["retention_d7".into(), "time_to_value".into()],
     }
 }
 
@@ -343,6 +344,56 @@ fn a_day_of_a_segment_has_its_dimension_and_segment_where_that_of_an_account_has
     assert_eq!(key, br#"["plan","p\"ro","2026-03-01"]"#);
 }
 
+/// A value of a cohort, first or not, of an age or of all so far.
+fn cohort(again: bool, of_age: bool) -> (String, String) {
+    let record = CohortValue {
+        by: "signup_month",
+        cohort: "2026-03",
+        metric: if of_age {
+            "retention_d7"
+        } else {
+            "time_to_value"
+        },
+        age: of_age.then_some("d7"),
+        size: 40,
+        value: match of_age {
+            true => Value::Ratio(0.25),
+            false => Value::Seconds(1_500),
+        },
+        complete: again,
+        revision: u32::from(again),
+        was: again.then_some(CohortWas {
+            size: 39,
+            value: Value::Undefined,
+            complete: again,
+        }),
+    };
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    cohort_value_key(&record, &mut key);
+    cohort_value(&record, &mut value);
+    (
+        String::from_utf8(key).unwrap(),
+        String::from_utf8(value).unwrap(),
+    )
+}
+
+#[test]
+fn a_value_of_a_cohort_says_of_whom_and_what_it_was() {
+    let (key, value) = cohort(false, true);
+    assert_eq!(key, r#"["signup_month","2026-03","retention_d7","d7"]"#);
+    assert_eq!(
+        value,
+        concat!(
+            r#"{"schema_version":1,"cohort_by":"signup_month","cohort":"2026-03","size":40,"age":"d7","value":0.25,"#,
+            r#""metric":"retention_d7","complete":false,"revision":0}"#
+        )
+    );
+    let (key, value) = cohort(true, false);
+    assert_eq!(key, r#"["signup_month","2026-03","time_to_value",null]"#);
+    let ends = r#""age":null,"value":1.5,"metric":"time_to_value","complete":true,"revision":1,"corrects":{"size":39,"value":null}}"#;
+    assert!(value.ends_with(ends), "{value}");
+}
+
 #[test]
 fn records_are_what_their_schemas_say() {
     let of = |name: &str| {
@@ -361,6 +412,9 @@ fn records_are_what_their_schemas_say() {
         ("account-metrics", live()),
         ("segment-daily", segment(&[])),
         ("segment-daily", segment(&old)),
+        ("cohorts", cohort(false, true).1),
+        ("cohorts", cohort(true, true).1),
+        ("cohorts", cohort(true, false).1),
         ("dead-letter", line(&why(), Some(b"{bad"))),
         ("dead-letter", line(&why(), Some(&vec![7; 200 * 1024]))),
         ("dead-letter", line(&why(), None)),
@@ -437,6 +491,7 @@ fn every_topic_is_in_the_asyncapi_document() {
         "account-metrics",
         "account-daily",
         "segment-daily",
+        "cohorts",
         "dead-letter",
     ] {
         assert_eq!(

@@ -18,6 +18,8 @@ pub enum Topic {
     AccountDaily,
     /// Final values of segments and the fleet, by dimension, segment and date.
     SegmentDaily,
+    /// Values of cohorts of the fleet, by cohort, metric and age.
+    Cohorts,
     /// Records that could not be applied.
     DeadLetter,
     /// What shards hand to each other for segments and the fleet.
@@ -32,6 +34,7 @@ impl Topic {
         Topic::AccountMetrics,
         Topic::AccountDaily,
         Topic::SegmentDaily,
+        Topic::Cohorts,
         Topic::DeadLetter,
         Topic::Partials,
         Topic::Changelog,
@@ -45,6 +48,7 @@ impl Topic {
             Topic::AccountMetrics
             | Topic::AccountDaily
             | Topic::SegmentDaily
+            | Topic::Cohorts
             | Topic::DeadLetter => false,
         }
     }
@@ -56,6 +60,7 @@ impl Topic {
             Topic::AccountMetrics => "account-metrics",
             Topic::AccountDaily => "account-daily",
             Topic::SegmentDaily => "segment-daily",
+            Topic::Cohorts => "cohorts",
             Topic::DeadLetter => "dead-letter",
             Topic::Partials => "partials",
             Topic::Changelog => "changelog",

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use mainstay_model::{AccountFields, Actor, Day, Event, Field, Timestamp};
 
+use crate::cohorts::Changes;
 use crate::facts::early::{Early, Happening, Used, What};
 use crate::facts::firsts::{Deed, Firsts};
 use crate::facts::history::History;
@@ -24,9 +25,6 @@ use crate::zones::{ZoneNo, Zones};
 /// How many days before the newest closed one any question can reach: corrections, a session that began
 /// before them, and the longest look-back of a metric.
 pub(crate) const KEPT_DAYS: i32 = 35 + 5 + 60;
-
-/// The plan is asked for as of the sign-up of users whose twelfth week can still be corrected.
-const KEPT_DAYS_OF_TRAITS: i32 = 35 + 1 + 7 * 12;
 
 /// Of a longer name only this many characters are kept: it is a label, and no record may grow without bound.
 const LONGEST_NAME: usize = 256;
@@ -69,6 +67,8 @@ pub(crate) struct Dated<T> {
 pub(crate) struct Pending {
     /// The packed reading that was told; `None` when the account was not known on that day.
     pub(crate) old: Option<Box<[u8]>>,
+    /// What the account changed in cohorts on that day.
+    pub(crate) cohorts: Changes,
     pub(crate) written: bool,
 }
 
@@ -513,6 +513,7 @@ impl Account {
                     day,
                     Pending {
                         old,
+                        cohorts: Changes::of(self, day, around.terms),
                         written: false,
                     },
                 );
@@ -530,9 +531,12 @@ impl Account {
         self.totals.forget_before(oldest, |day| forgotten.push(day));
         self.lifecycle.forget_before(oldest);
         self.seats.forget_before(oldest);
-        let oldest_trait = self.closed.minus(KEPT_DAYS_OF_TRAITS);
-        for (_, history) in &mut self.traits {
-            history.forget_before(oldest_trait);
+        for (no, history) in &mut self.traits {
+            match *no {
+                // Whoever comes back after years is still of the cohort of the plan at sign-up.
+                Terms::PLAN => history.forget_repeats_before(oldest),
+                _ => history.forget_before(oldest),
+            }
         }
         if !self.membership.is_empty() {
             self.membership.forget_before(oldest);

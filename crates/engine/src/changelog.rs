@@ -17,6 +17,10 @@
 //! | `G` | | where the shard's part in groups stands |
 //! | `S` | day, dimension, segment | what the shard's accounts say together, and whether that was handed on |
 //! | `P`, `M` | shard, and day, dimension, segment | what a shard said of a group that belongs to this one, and where it stands |
+//! | `K` | day | what the shard's accounts change in cohorts, and whether that was handed on |
+//! | `X` | shard, day | what a shard said of cohorts, where they belong to this one |
+//! | `O` | sign-up day, plan | what happened in cohorts on days that can no longer change |
+//! | `Q`, `V` | cohort, and | what was told of cohorts, and as of which day they stand |
 //! | `H` | | which days of groups were forgotten |
 //! | `R` | day, dimension, segment | what was told of a group that belongs to the shard |
 //! | `I`, `B` | number | ids of product events, of others, applied since the slice before, until all are forgotten |
@@ -27,6 +31,7 @@ use std::collections::{BTreeMap, VecDeque};
 use mainstay_model::{Day, Timestamp, Zone};
 
 use crate::account::{Account, Dated, Pending, Unsaved};
+use crate::cohorts::Changes;
 use crate::dedup::Remembered;
 use crate::engine::{AccountNo, Engine};
 use crate::facts::early::Early;
@@ -347,7 +352,11 @@ impl Engine {
             }
             b'G' => self.groups.restore_state(value, self.terms.columns())?,
             b'S' => self.groups.restore_row(rest, value)?,
-            b'P' | b'M' => {
+            b'K' => self.groups.cohorts.restore(rest, value)?,
+            b'O' => self.rollup.cohorts.restore_past(rest, value)?,
+            b'Q' => self.rollup.cohorts.restore_told(rest, value)?,
+            b'V' => self.rollup.cohorts.restore_as_of(value)?,
+            b'P' | b'M' | b'X' => {
                 let columns = self.terms.columns();
                 self.rollup.take(key, Some(value), true, columns)?;
             }
@@ -430,6 +439,7 @@ impl Engine {
         let accounts = self.accounts.iter().flatten();
         let closed = accounts.map(|account| account.closed).max();
         self.groups.restored(closed);
+        self.rollup.cohorts.restored();
         self.rollup.tell_all();
         self.go_on();
         Ok(())
@@ -693,7 +703,10 @@ impl Account {
 impl Pending {
     /// `columns` says which values these are.
     fn pack(&self, columns: u64, to: &mut Packer<'_>) {
+        let mut cohorts = Vec::new();
+        self.cohorts.pack(&mut Packer(&mut cohorts));
         to.0.extend_from_slice(&columns.to_le_bytes());
+        to.bytes(&cohorts);
         to.uint(u64::from(self.old.is_some()));
         to.0.extend_from_slice(self.old.as_deref().unwrap_or_default());
     }
@@ -701,6 +714,7 @@ impl Pending {
     fn unpack(bytes: &[u8], columns: u64) -> Result<Pending, Malformed> {
         let mut from = Unpacker(bytes);
         let same = *from.take(8)? == columns.to_le_bytes();
+        let cohorts = Changes::unpack(&mut Unpacker(from.bytes()?))?;
         let told = from.uint()? == 1;
         let old = from.0;
         if told && same {
@@ -710,6 +724,7 @@ impl Pending {
         let told = told && same;
         Ok(Pending {
             old: told.then(|| old.into()),
+            cohorts,
             written: true,
         })
     }

@@ -7,15 +7,16 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
-use mainstay_model::{AccountDaily, AccountMetrics, Body, Code, Corrected};
+use mainstay_model::{AccountDaily, AccountMetrics, Body, Code, CohortValue, Corrected};
 use mainstay_model::{Day, Event, Rejection, SegmentDaily, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::{Account, KEPT_DAYS, Surroundings};
 use crate::changelog::{BrokenState, Changelog};
+use crate::cohorts::Changes;
 use crate::dedup::{Dedup, Remembered, Seen};
 use crate::explain::Look;
-use crate::groups::{Groups, Said};
+use crate::groups::{COHORTS, Groups, Said};
 use crate::pack::Unpacker;
 use crate::reading::Reading;
 use crate::rollup::{self, Rollup, corrected};
@@ -69,6 +70,9 @@ pub trait Outputs {
 
     /// The final values of a group for a day that is closed everywhere, or a correction of them.
     fn segment_daily(&mut self, _: &SegmentDaily<'_>) {}
+
+    /// A value of a cohort of the fleet, or what has become of it.
+    fn cohort_value(&mut self, _: &CohortValue<'_>) {}
 
     /// What the shard's accounts give to the group of a dimension and a segment, to be handed to
     /// [`Engine::take_part`] of the shard that the group belongs to; to every shard, this one too, where there is no
@@ -407,6 +411,7 @@ impl Engine {
             let (key, value) = rollup::encode(&said, self.place.number, columns);
             let to = match &said {
                 Said::Part(name, _) | Said::Gone(name) => Some((&*name.dimension, &*name.segment)),
+                Said::Cohorts(..) | Said::CohortsGone(_) => Some(COHORTS),
                 Said::Mark(_) => None,
             };
             out.part(to, &key, value.as_deref());
@@ -414,7 +419,7 @@ impl Engine {
         }
         let news = self.rollup.has_news();
         if news {
-            self.rollup.tell_next(&self.terms, out);
+            self.rollup.work(&self.terms, out);
         }
         news
     }
@@ -477,6 +482,8 @@ impl Engine {
             tell(account, day, &values, &[], &self.terms, &self.zones, out);
             self.groups.add(day, &reading, &self.terms);
         }
+        let changes = Changes::of(account, day, &self.terms);
+        self.groups.cohorts.add(day, &changes);
         out.day_closed(&Look::new(account, &self.terms, &self.zones));
         // Once: what happens to it later is kept like that of any other, and told if it comes back.
         if account.deleted_for() == Some(KEPT_DAYS + 1) {
@@ -499,6 +506,11 @@ impl Engine {
                 account.unsaved.settled.push(day);
             }
             let terms = &self.terms;
+            let changes = Changes::of(account, day, terms);
+            if changes != pending.cohorts {
+                self.groups.cohorts.subtract(day, &pending.cohorts);
+                self.groups.cohorts.add(day, &changes);
+            }
             let old = pending.old.map(|old| Reading::unpack(&mut Unpacker(&old)));
             let old = old.map(|old| old.expect("what was put aside can be read"));
             let new = Reading::of(account, day, terms, &self.zones);

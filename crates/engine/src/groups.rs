@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainstay_model::{Day, Parts};
 
 use crate::changelog::Put;
+use crate::cohorts::Changes;
+use crate::cohorts::days::Days;
 use crate::limit::{Last, Limit};
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::reading::{Reading, pack_parts, unpack_parts};
@@ -16,6 +18,9 @@ use crate::terms::Terms;
 
 /// The dimension that every account is in, and its one segment.
 pub(crate) const ALL: &str = "all";
+
+/// All cohorts belong to the shard that this group would belong to.
+pub(crate) const COHORTS: (&str, &str) = ("cohorts", ALL);
 
 /// A shard without accounts has closed every day.
 pub(crate) const NOBODY: Day = Day(i32::MAX);
@@ -32,6 +37,8 @@ pub(crate) struct GroupDay {
 pub(crate) struct Groups {
     rows: BTreeMap<GroupDay, Row>,
     limit: Limit,
+    /// What happens in cohorts.
+    pub(crate) cohorts: Days,
     /// Of days up to this one nothing is said any more: what was said of them was not kept, or they are too old to be
     /// corrected.
     frozen: Day,
@@ -201,6 +208,10 @@ pub(crate) enum Said {
     Mark(Mark),
     /// What was said of the day holds, and is kept no more.
     Gone(GroupDay),
+    /// All that happens in cohorts on a day.
+    Cohorts(Day, Changes),
+    /// What was said of cohorts on a day holds, and is kept no more.
+    CohortsGone(Day),
 }
 
 /// Where a shard stands.
@@ -212,6 +223,8 @@ pub(crate) struct Mark {
     pub(crate) frozen: Day,
     /// Of days up to this one it may have had something to say that it no longer knows.
     pub(crate) lost: Day,
+    /// Of what happens in cohorts on days up to this one it says nothing more.
+    pub(crate) settled: Day,
     /// Of further segments it says nothing at all.
     pub(crate) last: Last,
 }
@@ -221,6 +234,7 @@ impl Default for Groups {
         Groups {
             rows: BTreeMap::new(),
             limit: Limit::default(),
+            cohorts: Days::default(),
             frozen: Day(i32::MIN),
             lost: Day(i32::MIN),
             mark: None,
@@ -351,7 +365,7 @@ impl Groups {
 
     /// Whether something waits to be handed on.
     pub(crate) fn has_news(&self) -> bool {
-        self.next_mark.is_some() || self.oldest_is_frozen()
+        self.next_mark.is_some() || self.oldest_is_frozen() || self.cohorts.has_settled()
     }
 
     /// The next that is to be handed on: sums of days up to the mark, then the mark, then what is kept no more.
@@ -360,7 +374,7 @@ impl Groups {
             return Some(self.next_until(closed));
         }
         if !self.oldest_is_frozen() {
-            return None;
+            return self.cohorts.next_settled().map(Said::CohortsGone);
         }
         let (name, row) = self.rows.pop_first()?;
         self.limit.leaves(&name);
@@ -383,16 +397,22 @@ impl Groups {
                 return Said::Part(name, Part::of(row.sums.open()));
             }
         }
+        if let Some((day, changes)) = self.cohorts.next(closed) {
+            return Said::Cohorts(day, changes.clone());
+        }
         (self.mark, self.next_mark) = (Some(closed), None);
         self.state_dirty = true;
-        let frozen = self.frozen;
+        let (frozen, settled) = (self.frozen, self.cohorts.settled());
         // Only now: of what goes out with a mark nothing is too old yet, however long ago the mark before was.
         if closed != NOBODY {
-            self.freeze(closed.minus(self.kept_days));
+            let oldest = closed.minus(self.kept_days);
+            self.freeze(oldest);
+            self.cohorts.settle(oldest);
         }
         Said::Mark(Mark {
             closed,
             frozen,
+            settled,
             lost: self.lost,
             last: self.limit.last.clone(),
         })
@@ -400,7 +420,7 @@ impl Groups {
 
     /// Writes what has changed, and says how many keys that adds or takes away.
     pub(crate) fn save(&mut self, columns: u64, put: &mut Put<'_>) -> i64 {
-        let mut keys = 0;
+        let mut keys = self.cohorts.save(put);
         let mut bytes = Vec::new();
         for name in std::mem::take(&mut self.removed) {
             put(&name.key(b'S'), None);
@@ -436,6 +456,7 @@ impl Groups {
 
     /// Nothing is to be saved.
     pub(crate) fn save_nothing(&mut self) {
+        self.cohorts.save_nothing();
         self.removed.clear();
         self.state_dirty = false;
         for name in std::mem::take(&mut self.unsaved) {

@@ -11,6 +11,7 @@
 
 mod account;
 mod changelog;
+mod cohorts;
 mod dedup;
 mod engine;
 mod explain;
@@ -29,6 +30,7 @@ mod view;
 mod zones;
 
 pub use changelog::{BrokenState, Put};
+pub use cohorts::{CohortMeasure, cohort_measures};
 pub use engine::{Due, Engine, Outputs, Pace, Place, Size, Verdict};
 pub use explain::{ByUser, Explanation, Look, NoValue, OnDay};
 pub use metrics::{

@@ -12,7 +12,7 @@ use crate::view::View;
 use crate::zones::Zones;
 
 /// The segment of accounts without a value.
-const UNKNOWN: &str = "unknown";
+pub(crate) const UNKNOWN: &str = "unknown";
 
 /// What an account says of a day.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainstay_model::{Corrected, Day, SegmentDaily, Value};
 
 use crate::changelog::Put;
+use crate::cohorts::fleet::{self, Fleet};
 use crate::engine::Outputs;
 use crate::groups::{GroupDay, Mark, NOBODY, Part, Said};
 use crate::limit::Last;
@@ -20,6 +21,9 @@ pub(crate) struct Rollup {
     days: BTreeMap<GroupDay, Together>,
     /// Where each shard stands, as it said.
     marks: Vec<Kept>,
+    /// Up to which day each shard has nothing more to say of cohorts.
+    settled: Vec<Day>,
+    pub(crate) cohorts: Fleet,
     /// Days that may have to be told.
     news: BTreeSet<GroupDay>,
     /// What was told and is not saved yet; parts, and marks by their shards alone, likewise.
@@ -94,10 +98,18 @@ pub(crate) fn encode(said: &Said, shard: u32, columns: u64) -> (Vec<u8>, Option<
             to.int(mark.closed.0.into());
             to.int(mark.frozen.0.into());
             to.int(mark.lost.0.into());
+            to.int(mark.settled.0.into());
             mark.last.pack(&mut to);
             (mark_key(shard), Some(value))
         }
         Said::Gone(name) => (part_key(shard, name), None),
+        Said::Cohorts(day, changes) => {
+            // They are of no values in particular.
+            value.clear();
+            changes.pack(&mut Packer(&mut value));
+            (fleet::part_key(shard, *day), Some(value))
+        }
+        Said::CohortsGone(day) => (fleet::part_key(shard, *day), None),
     }
 }
 
@@ -123,6 +135,8 @@ impl Rollup {
         Rollup {
             days: BTreeMap::new(),
             marks: vec![Kept::default(); shards as usize],
+            settled: vec![Day(i32::MIN); shards as usize],
+            cohorts: Fleet::default(),
             news: BTreeSet::new(),
             unsaved: BTreeSet::new(),
             unsaved_parts: BTreeSet::new(),
@@ -149,14 +163,17 @@ impl Rollup {
         let shard = at.u32()?;
         // What a shard no longer keeps holds.
         let Some(value) = value else { return Ok(()) };
-        let said = value.get(8..).ok_or(Malformed)?;
         if shard as usize >= self.marks.len() {
             return Err(Malformed);
         }
+        if *kind == b'X' {
+            return self.cohorts.take(shard, at, value, written);
+        }
+        let said = value.get(8..).ok_or(Malformed)?;
         let mut began = false;
         let kept = match kind {
             b'M' => {
-                Mark::unpack(said)?;
+                self.settled[shard as usize] = Mark::unpack(said)?.settled;
                 let before = self.marks[shard as usize].of(columns);
                 let before = before.and_then(|before| Mark::unpack(before).ok());
                 began = before.is_none_or(|before| before.closed == NOBODY);
@@ -189,6 +206,7 @@ impl Rollup {
             // Corrections of all shards are gathered until the next day; not so what a shard says first.
             let news = began || closed(&self.stand) != before;
             self.telling |= news && self.has_closed_news();
+            self.cohorts.marked(began);
         }
         Ok(())
     }
@@ -199,6 +217,7 @@ impl Rollup {
             closed: NOBODY,
             frozen: NOBODY,
             lost: Day(i32::MIN),
+            settled: Day(i32::MIN),
             last: Last::default(),
         };
         let mut empty = false;
@@ -226,6 +245,7 @@ impl Rollup {
     /// Whatever has changed is told now: after a restore, and when nothing more will come.
     pub(crate) fn tell_all(&mut self) {
         self.telling = self.has_closed_news();
+        self.cohorts.tell_all();
     }
 
     fn has_closed_news(&self) -> bool {
@@ -234,8 +254,31 @@ impl Rollup {
         first.is_some_and(|first| closed.is_some_and(|closed| first.day <= closed))
     }
 
-    /// Whether a day waits to be told, or forgotten.
+    /// Whether something is to be told, or forgotten.
     pub(crate) fn has_news(&self) -> bool {
+        self.has_news_of_groups()
+            || self
+                .closed()
+                .is_some_and(|closed| self.cohorts.has_news(closed))
+    }
+
+    /// The day that is closed everywhere, if there is anybody at all.
+    fn closed(&self) -> Option<Day> {
+        let closed = self.stand.as_ref().map(|stand| stand.closed);
+        closed.filter(|closed| *closed != NOBODY)
+    }
+
+    /// Does the next thing that there is to do.
+    pub(crate) fn work(&mut self, terms: &Terms, out: &mut dyn Outputs) {
+        if self.has_news_of_groups() {
+            self.tell_next(terms, out);
+        } else if let Some(closed) = self.closed() {
+            self.cohorts.work(closed, &self.settled, terms, out);
+        }
+    }
+
+    /// Whether a day of a group waits to be told, or forgotten.
+    fn has_news_of_groups(&self) -> bool {
         if self.news.is_empty() && self.days.is_empty() {
             return false;
         }
@@ -248,7 +291,7 @@ impl Rollup {
     }
 
     /// Tells the next day of a group that is to be told, or forgets the next of which nobody says anything more.
-    pub(crate) fn tell_next(&mut self, terms: &Terms, out: &mut dyn Outputs) {
+    fn tell_next(&mut self, terms: &Terms, out: &mut dyn Outputs) {
         let Some(mark) = self.stand.clone() else {
             return;
         };
@@ -333,7 +376,7 @@ impl Rollup {
 
     /// Writes what has changed, and says how many keys that adds or takes away.
     pub(crate) fn save(&mut self, columns: u64, put: &mut Put<'_>) -> i64 {
-        let mut keys = 0;
+        let mut keys = self.cohorts.save(put);
         for key in std::mem::take(&mut self.removed) {
             put(&key, None);
             keys -= 1;
@@ -386,6 +429,7 @@ impl Rollup {
         self.unsaved.clear();
         self.unsaved_parts.clear();
         self.unsaved_marks.clear();
+        self.cohorts.save_nothing();
     }
 
     /// Takes what was told of a day in.
@@ -418,6 +462,7 @@ impl Mark {
             closed: from.day()?,
             frozen: from.day()?,
             lost: from.day()?,
+            settled: from.day()?,
             last: Last::unpack(&mut from)?,
         })
     }
@@ -492,6 +537,7 @@ mod tests {
             closed: Day(closed),
             frozen: Day(frozen),
             lost: Day(i32::MIN),
+            settled: Day(i32::MIN),
             last: Last::default(),
         })
     }
@@ -530,7 +576,7 @@ mod tests {
 
         fn tells(&mut self) -> &mut Case {
             while self.rollup.has_news() {
-                self.rollup.tell_next(&self.terms, &mut self.heard);
+                self.rollup.work(&self.terms, &mut self.heard);
             }
             self
         }

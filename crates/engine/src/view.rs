@@ -106,6 +106,22 @@ pub(crate) struct FeatureScan {
     pub(crate) time_to_adopt: Sorted<u16>,
 }
 
+/// When a user, who signed up at `sign_up`, was activated, if that was by the end of a day.
+pub(crate) fn activated_at(
+    user: &User,
+    sign_up: Option<Timestamp>,
+    terms: &Terms,
+    day: Day,
+) -> Option<Timestamp> {
+    let events = terms.activation();
+    let firsts = user.firsts().filter(|_| !events.is_empty())?;
+    let last = firsts.all(events, day)?;
+    let in_time =
+        |within_ms: i64| sign_up.is_some_and(|sign_up| last.at <= sign_up.plus_ms(within_ms));
+    let within = terms.settings.activation_within_ms;
+    within.is_none_or(in_time).then_some(last.at)
+}
+
 const fn last(days: u32) -> u128 {
     (1 << days) - 1
 }
@@ -258,24 +274,13 @@ impl Scan {
         view: &View<'_>,
         gathered: &mut Gathered,
     ) {
-        let events = view.terms.activation();
-        let firsts = user.firsts().filter(|_| !events.is_empty());
-        let Some(last) = firsts.and_then(|firsts| firsts.all(events, view.day)) else {
+        let Some(at) = activated_at(user, sign_up, view.terms, view.day) else {
             return;
         };
-        let in_time =
-            |within_ms: i64| sign_up.is_some_and(|sign_up| last.at <= sign_up.plus_ms(within_ms));
-        let within = view.terms.settings.activation_within_ms;
-        if !within.is_none_or(in_time) {
-            return;
-        }
         self.activated += u64::from(known);
-        let first = self.first_activated.map_or(last.at, |at| at.min(last.at));
-        self.first_activated = Some(first);
+        self.first_activated = Some(self.first_activated.map_or(at, |first| first.min(at)));
         if let Some(sign_up) = sign_up {
-            gathered
-                .to_value
-                .push(spread::bucket_between(sign_up, last.at));
+            gathered.to_value.push(spread::bucket_between(sign_up, at));
         }
     }
 

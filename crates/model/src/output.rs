@@ -40,6 +40,41 @@ pub struct SegmentDaily<'a> {
     pub corrects: &'a [Corrected],
 }
 
+/// A value of a cohort of the fleet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CohortValue<'a> {
+    /// By what users are put together: `signup_day`, `signup_week`, `signup_month`, `signup_plan`.
+    pub by: &'a str,
+    /// The day, the ISO 8601 week, the month, or the plan at the end of the day of sign-up.
+    pub cohort: &'a str,
+    /// The id of the metric, `retention_d7`.
+    pub metric: &'a str,
+    /// How old the users are at the day that it tells of, `d7` or `w3`; none where it is of all so far.
+    pub age: Option<&'a str>,
+    /// How many signed up: users, or accounts where they are what the metric is of. 0 once nobody is in the cohort
+    /// any more.
+    pub size: i64,
+    /// The value; of those alone who have reached the age.
+    pub value: Value,
+    /// No more can join, and all have reached the age: only a correction changes the value.
+    pub complete: bool,
+    /// 0 at first; each time it is told anew is one more.
+    pub revision: u32,
+    /// What was told before.
+    pub was: Option<CohortWas>,
+}
+
+/// What was told of a cohort before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CohortWas {
+    /// How many were in it.
+    pub size: i64,
+    /// The old value.
+    pub value: Value,
+    /// Whether it was complete.
+    pub complete: bool,
+}
+
 /// The newest rolling values of an account.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccountMetrics<'a> {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 use mainstay_codec::schema::{Columns, asyncapi, schemas};
-use mainstay_engine::{account_columns, group_columns};
+use mainstay_engine::{account_columns, cohort_measures, group_columns};
 use serde_json::{Map, Value};
 
 use crate::cli::ConfigFile;
@@ -33,9 +33,11 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, given: &Given, out: &mut dyn Write) -> anyhow::Result<()> {
     let config = Config::load(given, Needs::Nothing)?;
     let settings = config.engine_settings();
+    let of_cohorts = cohort_measures().into_iter();
     let mut columns = Columns {
         accounts: account_columns(&settings),
         groups: group_columns(&settings),
+        of_cohorts: of_cohorts.map(|measure| measure.metric).collect(),
     };
     for columns in [&mut columns.accounts, &mut columns.groups] {
         columns.retain(|column| config.output.metrics.has(column.info));

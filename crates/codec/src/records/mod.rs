@@ -5,12 +5,14 @@
 //! carries is decided by the list that the writer is handed.
 
 mod account;
+mod cohort;
 mod dead_letter;
 mod segment;
 mod values;
 mod write;
 
 pub use account::{account_daily, account_daily_key, account_metrics};
+pub use cohort::{cohort_value, cohort_value_key};
 pub use dead_letter::{
     Header, Letter, MAX_HOPS, dead_letter, dead_letter_line, hops, original_headers,
 };

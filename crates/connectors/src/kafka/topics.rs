@@ -59,7 +59,7 @@ fn settings(topic: Topic) -> Vec<(&'static str, String)> {
             ("cleanup.policy", "compact,delete".to_owned()),
             ("retention.ms", days(400)),
         ],
-        Topic::SegmentDaily => vec![("cleanup.policy", "compact".to_owned())],
+        Topic::SegmentDaily | Topic::Cohorts => vec![("cleanup.policy", "compact".to_owned())],
         Topic::DeadLetter => vec![
             ("cleanup.policy", "delete".to_owned()),
             ("retention.ms", days(30)),
@@ -79,8 +79,11 @@ fn what(topic: Topic) -> &'static str {
         Topic::AccountMetrics => "newest rolling values by account",
         Topic::AccountDaily => "final values by account and closed day",
         Topic::SegmentDaily => "final values by dimension, segment and closed day",
+        Topic::Cohorts => "values of cohorts of the fleet by cohort, metric and age",
         Topic::DeadLetter => "records that could not be applied",
-        Topic::Partials => "what shards hand to each other for segments; binary, ours alone",
+        Topic::Partials => {
+            "what shards hand to each other for segments and cohorts; binary, ours alone"
+        }
         Topic::Changelog => "state; binary, ours alone",
     }
 }
@@ -391,6 +394,7 @@ pub fn acls(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Vec<Acl> {
             Topic::AccountMetrics
             | Topic::AccountDaily
             | Topic::SegmentDaily
+            | Topic::Cohorts
             | Topic::DeadLetter => &[Write, Describe],
         };
         acls.push(topic(kafka.topic(*written), operations));

@@ -58,6 +58,12 @@ impl<T: Ord + Clone> History<T> {
         self.turns.drain(..before.saturating_sub(1));
     }
 
+    /// Forgets values told before `oldest` that were told already.
+    pub(crate) fn forget_repeats_before(&mut self, oldest: Day) {
+        self.turns
+            .dedup_by(|next, turn| next.day < oldest && next.value == turn.value);
+    }
+
     /// Puts every value on its day in another zone.
     pub(crate) fn redate(&mut self, mut day_of: impl FnMut(Timestamp) -> Day) {
         for turn in std::mem::take(&mut self.turns) {
@@ -110,6 +116,17 @@ mod tests {
         let told: Vec<Option<&i32>> = (1..8).map(|day| seats.as_of(Day(day))).collect();
         let (eight, ten) = (Some(&8), Some(&10));
         assert_eq!(told, [None, eight, eight, eight, ten, ten, None]);
+    }
+
+    #[test]
+    fn a_value_that_was_told_again_and_again_is_kept_once() {
+        let mut plan = History::default();
+        let told = |day: i32| if day < 10 { "free" } else { "pro" };
+        (0..50).for_each(|day| plan.set(Some(told(day)), Timestamp(day.into()), Day(day)));
+        plan.forget_repeats_before(Day(40));
+        let days: Vec<i32> = plan.turns.iter().map(|turn| turn.day.0).collect();
+        assert_eq!(days, [0, 10, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49]);
+        assert!((0..50).all(|day| plan.as_of(Day(day)) == Some(&told(day))));
     }
 
     #[test]

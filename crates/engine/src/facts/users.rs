@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::firsts::{Deed, Firsts};
 use super::sessions::{Joined, Session};
+use crate::cohorts::Back;
 use crate::pack::{Malformed, Packer, Unpacker};
 
 /// A user's number within its account, in the order of first sight.
@@ -39,6 +40,8 @@ pub(crate) struct User {
     pub(crate) first_event: Timestamp,
     /// The first active day; [`User::NEVER`] while there was none.
     pub(crate) first_active: Day,
+    /// When the user came back, by active days whose bits are gone; [`OF_SIGN_UP`] says after what.
+    long_ago: u64,
     id_at: u32,
     id_len: u16,
     /// The user stands in the account's list of unsaved ones.
@@ -218,6 +221,9 @@ impl Users {
         if has & HAS_FIRSTS != 0 {
             user.firsts = Some(Box::new(Firsts::unpack(&mut from)?));
         }
+        if has & HAS_LONG_AGO != 0 {
+            user.long_ago = from.uint()?;
+        }
         user.newest = from.day()?;
         let low = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
         let high = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
@@ -241,6 +247,7 @@ impl Users {
             bit(user.first_event != User::NOT_SIGNED_UP, HAS_EVENTS),
             bit(user.first_active != User::NEVER, HAS_ACTIVE_DAYS),
             bit(user.firsts.is_some(), HAS_FIRSTS),
+            bit(user.long_ago != 0, HAS_LONG_AGO),
         ];
         let has: u64 = has.iter().sum();
         to.uint(has);
@@ -256,6 +263,9 @@ impl Users {
         }
         if let Some(firsts) = &user.firsts {
             firsts.pack(to);
+        }
+        if has & HAS_LONG_AGO != 0 {
+            to.uint(user.long_ago);
         }
         to.int(i64::from(user.newest.0));
         to.0.extend_from_slice(&(user.bits as u64).to_le_bytes());
@@ -282,6 +292,10 @@ const HAS_SIGNED_UP: u64 = 1;
 const HAS_EVENTS: u64 = 2;
 const HAS_ACTIVE_DAYS: u64 = 4;
 const HAS_FIRSTS: u64 = 8;
+const HAS_LONG_AGO: u64 = 16;
+
+/// In what is known of long ago: it is after a sign-up, not after the first active day.
+const OF_SIGN_UP: u64 = 1 << 63;
 
 /// Doubling would leave a third of the memory of a large account unused.
 fn grow_by_a_quarter<T>(list: &mut Vec<T>) {
@@ -312,6 +326,7 @@ impl User {
             signed_up_on: User::NEVER,
             first_event: User::NOT_SIGNED_UP,
             first_active: User::NEVER,
+            long_ago: 0,
             id_at: 0,
             id_len: 0,
             listed: false,
@@ -390,14 +405,56 @@ impl User {
     fn set_bit(&mut self, day: Day) -> Option<bool> {
         let ahead = day.since(self.newest);
         if ahead > 0 {
+            self.lose(ahead.unsigned_abs());
             self.bits = self.bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
             self.newest = day;
         }
-        let bit = 1u128.checked_shl(self.newest.since(day).unsigned_abs())?;
+        let Some(bit) = 1u128.checked_shl(self.newest.since(day).unsigned_abs()) else {
+            self.active_long_ago(day);
+            return None;
+        };
         let new = self.bits & bit == 0;
         self.bits |= bit;
         self.past_dirty |= new;
         Some(new)
+    }
+
+    /// Keeps what cohorts need to know of the bits that so many new days push out.
+    fn lose(&mut self, days: u32) {
+        let kept = 128u32.saturating_sub(days);
+        let mut lost = match kept {
+            0 => self.bits,
+            kept => self.bits.checked_shr(kept).unwrap_or(0),
+        };
+        while lost != 0 {
+            let place = lost.trailing_zeros() + kept;
+            self.active_long_ago(self.newest.minus(place.cast_signed()));
+            lost &= lost - 1;
+        }
+    }
+
+    /// A day was active whose bit is gone. A sign-up comes so late at most that nobody asks any more how the user
+    /// came back after the first active day.
+    fn active_long_ago(&mut self, day: Day) {
+        let signed_up = self.signed_up_on <= day;
+        if signed_up && self.long_ago & OF_SIGN_UP == 0 {
+            self.long_ago = OF_SIGN_UP;
+        }
+        let from = match signed_up {
+            true => self.signed_up_on,
+            false => self.first_active,
+        };
+        self.long_ago |= Back::on(day.since(from)).0;
+        self.past_dirty = true;
+    }
+
+    /// When the user came back after the sign-up on a day, as far as its active days have no bits any more.
+    pub(crate) fn long_ago(&self, signed_up: Day) -> Back {
+        let of_sign_up = self.long_ago & OF_SIGN_UP != 0;
+        match of_sign_up == (signed_up == self.signed_up_on) {
+            true => Back(self.long_ago & !OF_SIGN_UP),
+            false => Back::default(),
+        }
     }
 
     /// Counts events of a day and says what the day has now.

@@ -1,4 +1,5 @@
-//! The values of cohorts of the fleet: users who signed up on one day, in one week or month, or on one plan.
+//! The values of cohorts of the fleet: users who signed up on one day, in one week or month, or on one plan, and
+//! accounts that were created then.
 //!
 //! A user stays in the cohort, whatever becomes of the user or of the account. What cannot be known yet
 //! leaves the user out of a value, and the value incomplete.
@@ -22,7 +23,7 @@ pub type CohortName = (String, String, String);
 pub struct CohortValue {
     /// How old the users are at the day that it tells of, `d7` or `w3`; `None` where it is of all so far.
     pub age: Option<String>,
-    /// How many users signed up.
+    /// How many users signed up, or accounts were created.
     pub size: u64,
     /// The value itself.
     pub value: Value,
@@ -37,6 +38,14 @@ pub(super) fn of_fleet<'a>(
 ) -> BTreeMap<CohortName, CohortValue> {
     let mut cohorts: BTreeMap<(&str, String), Cohort<'_>> = BTreeMap::new();
     for facts in accounts {
+        if let Some((_, created)) = facts.account.created_as_of(last) {
+            let plan = facts.account.trait_as_of("plan", created);
+            for (by, name, end) in names(created, plan) {
+                let cohort = cohorts.entry((by, name)).or_default();
+                cohort.end = end;
+                cohort.accounts.push(facts);
+            }
+        }
         for user in &facts.users {
             let Some((_, signed_up)) = user.sign_up(last) else {
                 continue;
@@ -89,6 +98,7 @@ struct Cohort<'a> {
     /// The last day on which a user can join.
     end: Option<Day>,
     users: Vec<(&'a UserFacts<'a>, Day)>,
+    accounts: Vec<&'a Facts<'a>>,
 }
 
 impl Cohort<'_> {
@@ -120,6 +130,22 @@ impl Cohort<'_> {
         let times = users.filter_map(|user| user.time_to_value(last));
         let time = percentile(&times.collect::<Vec<_>>(), 5);
         values.insert("time_to_value".to_owned(), self.so_far(time, last));
+        let accounts = self.accounts.iter();
+        let times = accounts.filter_map(|account| account.time_to_first_value(last));
+        let first_value = percentile(&times.collect::<Vec<_>>(), 5);
+        let accounts = self.accounts.iter();
+        let times = accounts.filter_map(|account| account.time_to_onboarded(last));
+        let onboarded = percentile(&times.collect::<Vec<_>>(), 5);
+        for (metric, time) in [
+            ("time_to_first_value", first_value),
+            ("time_to_onboarded", onboarded),
+        ] {
+            let value = CohortValue {
+                size: self.accounts.len() as u64,
+                ..self.so_far(time, last)
+            };
+            values.insert(metric.to_owned(), value);
+        }
         values
     }
 

@@ -388,20 +388,39 @@ impl<'a> Facts<'a> {
 
         let times = self.users.iter().filter_map(|user| user.time_to_value(day));
         parts.both("time_to_value", Part::Percentile(5, times.collect()));
-        let time = first.and_then(|first| self.since_creation(first, day));
-        let times = time.into_iter().collect();
+        let times = self.time_to_first_value(day).into_iter().collect();
         parts.both("time_to_first_value", Part::Percentile(5, times));
+    }
+
+    /// From the creation to the first activated user.
+    pub(super) fn time_to_first_value(&self, day: Day) -> Option<i64> {
+        let all = self.users.iter().filter_map(|user| user.activated_at(day));
+        self.since_creation(all.min()?, day)
+    }
+
+    /// From the creation to the last step of onboarding.
+    pub(super) fn time_to_onboarded(&self, day: Day) -> Option<i64> {
+        let firsts = self.first_steps(day);
+        let (last, _) = firsts.iter().max().copied()?;
+        let all = firsts.len() == self.settings.onboarding_steps.len();
+        self.since_creation(last, day).filter(|_| all)
+    }
+
+    /// The first time of each step of onboarding that was taken.
+    fn first_steps(&self, day: Day) -> Vec<Dated> {
+        let firsts = self.settings.onboarding_steps.iter().filter_map(|step| {
+            let users = self.users.iter();
+            let firsts = users.filter_map(|user| user.user.first_of(step, day));
+            firsts.min_by_key(|(at, on)| (*on, *at))
+        });
+        firsts.collect()
     }
 
     fn onboarding(&self, day: Day, parts: &mut DayParts) {
         let steps = &self.settings.onboarding_steps;
         let all = steps.len();
         let is_configured = all > 0;
-        let firsts = steps.iter().filter_map(|step| {
-            let users = self.users.iter();
-            users.filter_map(|user| user.user.first_of(step, day)).min()
-        });
-        let firsts: Vec<Dated> = firsts.collect();
+        let firsts = self.first_steps(day);
         let done = firsts.iter().max().copied();
         let done = done.filter(|_| firsts.len() == all);
         let created = self.account.created_as_of(day);
@@ -425,8 +444,7 @@ impl<'a> Facts<'a> {
         let days = newest.map_or(Value::Null, |on| json!(day.since(on)));
         parts.alone("onboarding_days_since_step", days);
 
-        let time = done.and_then(|(at, _)| self.since_creation(at, day));
-        let times = time.into_iter().collect();
+        let times = self.time_to_onboarded(day).into_iter().collect();
         parts.both("time_to_onboarded", Part::Percentile(5, times));
         let launched = done.zip(created);
         let days = launched.map(|((_, done), (_, created))| done.since(created).max(0));

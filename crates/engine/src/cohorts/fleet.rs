@@ -1,0 +1,540 @@
+//! The cohorts of the fleet, put together from what all shards say of each day.
+//!
+//! A day of a shard is replaced when the shard says it anew; it is added to what is known of days long past once it can
+//! no longer change. Cohorts stand as of one day, which every account has closed, and that day never goes back: while
+//! the first account of an empty shard brings its history along, nothing is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainstay_model::{CohortValue, CohortWas, Day, Unit, Value};
+
+use super::measures::{CohortMeasure, Told, cohort_measures};
+use super::{Changes, Origin, Tally, WEEKS, counted};
+use crate::changelog::Put;
+use crate::engine::Outputs;
+use crate::pack::{Malformed, Packer, Unpacker};
+use crate::terms::Terms;
+
+/// The cohorts of the fleet, in the one shard that they belong to.
+pub(crate) struct Fleet {
+    /// What a shard said of a day.
+    parts: BTreeMap<(Day, u32), Part>,
+    /// What happened on days that can no longer change.
+    past: BTreeMap<Origin, Past>,
+    /// What all that comes to, as of a day.
+    cohorts: BTreeMap<Name, Cohort>,
+    as_of: Option<Day>,
+    /// What was told of each.
+    told: BTreeMap<Name, Kept>,
+    /// Cohorts that may have to be told.
+    touched: BTreeSet<Name>,
+    telling: bool,
+    /// A shard may have settled days since they were looked for.
+    settling: bool,
+    measures: Vec<CohortMeasure>,
+    unsaved: Unsaved,
+}
+
+/// What has to be written.
+#[derive(Default)]
+struct Unsaved {
+    parts: BTreeSet<(Day, u32)>,
+    past: BTreeSet<Origin>,
+    told: BTreeSet<Name>,
+    as_of: bool,
+    as_of_written: bool,
+    removed: Vec<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Part {
+    changes: Changes,
+    written: bool,
+}
+
+#[derive(Default)]
+struct Past {
+    tally: Tally,
+    written: bool,
+}
+
+/// What was told of a cohort: of each measure that was, how often since, and what.
+#[derive(Default)]
+struct Kept {
+    values: BTreeMap<usize, (u32, Told)>,
+    written: bool,
+}
+
+/// By what users are put together, and which of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Name {
+    Day(Day),
+    /// By its Monday.
+    Week(Day),
+    /// By its first day.
+    Month(Day),
+    Plan(Box<str>),
+}
+
+/// The counts of a cohort.
+#[derive(Default)]
+pub(crate) struct Cohort {
+    /// The last day on which somebody can join.
+    pub(super) end: Option<Day>,
+    /// How many users signed up, by day.
+    sign_ups: BTreeMap<Day, i64>,
+    pub(super) counts: Tally,
+}
+
+impl Cohort {
+    /// How many users signed up.
+    pub(super) fn users(&self) -> i64 {
+        self.counts.of(counted::USERS)
+    }
+
+    /// How many of them did so by the end of a day.
+    pub(super) fn users_by(&self, day: Day) -> i64 {
+        self.sign_ups.range(..=day).map(|(_, users)| users).sum()
+    }
+}
+
+impl Name {
+    /// The cohorts that an origin is part of.
+    fn all_of(origin: &Origin) -> [Name; 4] {
+        [
+            Name::Day(origin.day),
+            Name::Week(origin.day.first_of_week()),
+            Name::Month(origin.day.first_of_month()),
+            Name::Plan(origin.plan.clone()),
+        ]
+    }
+
+    fn end(&self) -> Option<Day> {
+        match self {
+            Name::Day(day) => Some(*day),
+            Name::Week(first) => Some(first.plus(6)),
+            Name::Month(first) => Some(first.last_of_month()),
+            Name::Plan(_) => None,
+        }
+    }
+
+    /// By what, and which, as records have it.
+    fn told(&self) -> (&'static str, String) {
+        match self {
+            Name::Day(day) => ("signup_day", day.to_string()),
+            Name::Week(first) => ("signup_week", first.week_name()),
+            Name::Month(first) => ("signup_month", first.month_name()),
+            Name::Plan(plan) => ("signup_plan", plan.to_string()),
+        }
+    }
+
+    fn pack(&self, to: &mut Packer<'_>) {
+        match self {
+            Name::Day(day) => pack_day(0, *day, to),
+            Name::Week(day) => pack_day(1, *day, to),
+            Name::Month(day) => pack_day(2, *day, to),
+            Name::Plan(plan) => {
+                to.uint(3);
+                to.bytes(plan.as_bytes());
+            }
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Name, Malformed> {
+        Ok(match from.uint()? {
+            0 => Name::Day(from.day()?),
+            1 => Name::Week(from.day()?),
+            2 => Name::Month(from.day()?),
+            3 => Name::Plan(from.text()?.into()),
+            _ => return Err(Malformed),
+        })
+    }
+}
+
+fn pack_day(kind: u64, day: Day, to: &mut Packer<'_>) {
+    to.uint(kind);
+    to.int(day.0.into());
+}
+
+impl Default for Fleet {
+    fn default() -> Fleet {
+        Fleet {
+            parts: BTreeMap::new(),
+            past: BTreeMap::new(),
+            cohorts: BTreeMap::new(),
+            as_of: None,
+            told: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            telling: false,
+            settling: false,
+            measures: cohort_measures(),
+            unsaved: Unsaved::default(),
+        }
+    }
+}
+
+/// The key of what a shard says of a day.
+pub(crate) fn part_key(shard: u32, day: Day) -> Vec<u8> {
+    let mut key = vec![b'X'];
+    let mut to = Packer(&mut key);
+    to.uint(shard.into());
+    to.int(day.0.into());
+    key
+}
+
+/// The key of the record that says as of which day cohorts stand.
+const AS_OF: &[u8] = b"V";
+
+impl Fleet {
+    /// Takes in what a shard says of a day.
+    pub(crate) fn take(
+        &mut self,
+        shard: u32,
+        mut rest: Unpacker<'_>,
+        value: &[u8],
+        written: bool,
+    ) -> Result<(), Malformed> {
+        let day = rest.day()?;
+        let changes = Changes::unpack(&mut Unpacker(value))?;
+        let part = self.parts.entry((day, shard)).or_default();
+        let before = std::mem::replace(&mut part.changes, changes.clone());
+        part.written |= written;
+        if !written {
+            self.unsaved.parts.insert((day, shard));
+        }
+        if self.as_of.is_some_and(|as_of| day <= as_of) && !written {
+            self.count(&before, -1);
+            self.count(&changes, 1);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, changes: &Changes, times: i64) {
+        for (origin, tally) in changes.iter() {
+            self.count_tally(origin, tally, times);
+        }
+    }
+
+    fn count_tally(&mut self, origin: &Origin, tally: &Tally, times: i64) {
+        for name in Name::all_of(origin) {
+            let cohort = self.cohorts.entry(name.clone()).or_default();
+            cohort.end = name.end();
+            cohort.counts.add(tally, times);
+            let users = tally.of(counted::USERS) * times;
+            if users != 0 {
+                let sign_ups = cohort.sign_ups.entry(origin.day).or_default();
+                *sign_ups += users;
+                if *sign_ups == 0 {
+                    cohort.sign_ups.remove(&origin.day);
+                }
+            }
+            self.touched.insert(name);
+        }
+    }
+
+    /// A shard has said where it stands, for the first time where it `began`.
+    pub(crate) fn marked(&mut self, began: bool) {
+        self.settling = !self.parts.is_empty();
+        self.telling |= began;
+    }
+
+    /// Whether there is something to do: to go on to the day that is closed everywhere, to tell, to settle.
+    pub(crate) fn has_news(&self, closed: Day) -> bool {
+        self.next_day(closed).is_some() || self.tells(closed) || self.settling
+    }
+
+    fn tells(&self, closed: Day) -> bool {
+        let whole = self.as_of.is_some_and(|as_of| as_of <= closed);
+        self.telling && whole && !self.touched.is_empty()
+    }
+
+    /// The next day to go on to.
+    fn next_day(&self, closed: Day) -> Option<Day> {
+        let from = match self.as_of {
+            Some(as_of) if as_of >= closed => return None,
+            Some(as_of) => as_of.plus(1),
+            None => self.parts.keys().next()?.0,
+        };
+        // Days on which nobody does anything are passed over.
+        let next = self
+            .parts
+            .range((from, 0)..)
+            .next()
+            .map(|((day, _), _)| *day);
+        (from <= closed).then(|| next.map_or(closed, |next| next.min(closed)))
+    }
+
+    fn next_settled(&self, settled: &[Day]) -> Option<(Day, u32)> {
+        let as_of = self.as_of?;
+        let mut settles = self.parts.keys().take_while(|(day, _)| *day <= as_of);
+        settles
+            .find(|(day, shard)| *day <= settled[*shard as usize])
+            .copied()
+    }
+
+    /// Corrections of all shards are gathered until one more day is closed; this tells them now.
+    pub(crate) fn tell_all(&mut self) {
+        self.telling = true;
+    }
+
+    /// Does the next thing that there is to do. `settled` says up to which day each shard has nothing more to say.
+    pub(crate) fn work(
+        &mut self,
+        closed: Day,
+        settled: &[Day],
+        terms: &Terms,
+        out: &mut dyn Outputs,
+    ) {
+        if let Some(day) = self.next_day(closed) {
+            return self.go_on_to(day);
+        }
+        if self.tells(closed) {
+            if let Some(name) = self.touched.pop_first() {
+                self.tell(&name, terms, out);
+            }
+            self.telling = !self.touched.is_empty();
+            return;
+        }
+        match self.next_settled(settled) {
+            Some(part) => self.settle(part),
+            None => self.settling = false,
+        }
+    }
+
+    fn go_on_to(&mut self, day: Day) {
+        let before = self.as_of.unwrap_or(day);
+        let of_day = self.parts.range((day, 0)..=(day, u32::MAX));
+        let of_day: Vec<Changes> = of_day.map(|(_, part)| part.changes.clone()).collect();
+        of_day.iter().for_each(|changes| self.count(changes, 1));
+        self.as_of = Some(day);
+        self.unsaved.as_of = true;
+        self.telling = true;
+        self.come_of_age(before.minus(7 * WEEKS), day);
+    }
+
+    /// Users who signed up on these days have reached one more age, or have all signed up.
+    fn come_of_age(&mut self, first: Day, last: Day) {
+        let days = self.cohorts.range(Name::Day(first)..=Name::Day(last));
+        let days: Vec<Day> = days.filter_map(|(name, _)| name.day()).collect();
+        for day in days {
+            let of_plan = Name::Plan(Box::default());
+            let names = [
+                Name::Day(day),
+                Name::Week(day.first_of_week()),
+                Name::Month(day.first_of_month()),
+            ];
+            self.touched.extend(names);
+            let plans = self.cohorts.range(of_plan..);
+            self.touched.extend(plans.map(|(name, _)| name.clone()));
+        }
+    }
+
+    fn settle(&mut self, (day, shard): (Day, u32)) {
+        let Some(part) = self.parts.remove(&(day, shard)) else {
+            return;
+        };
+        self.unsaved.parts.remove(&(day, shard));
+        if part.written {
+            self.unsaved.removed.push(part_key(shard, day));
+        }
+        for (origin, tally) in part.changes.iter() {
+            self.past
+                .entry(origin.clone())
+                .or_default()
+                .tally
+                .add(tally, 1);
+            self.unsaved.past.insert(origin.clone());
+        }
+    }
+
+    /// Of too many plans only the first by name are told.
+    fn is_told(&self, name: &Name, most: usize) -> bool {
+        let Name::Plan(_) = name else { return true };
+        let mut plans = self.cohorts.range(Name::Plan(Box::default())..).take(most);
+        plans.any(|(plan, _)| plan == name)
+    }
+
+    fn tell(&mut self, name: &Name, terms: &Terms, out: &mut dyn Outputs) {
+        let (Some(as_of), Some(cohort)) = (self.as_of, self.cohorts.get(name)) else {
+            return;
+        };
+        if !self.is_told(name, terms.settings.segments_max) {
+            return;
+        }
+        let activation = !terms.activation().is_empty();
+        let (by, which) = name.told();
+        let mut kept = self.told.remove(name).unwrap_or_default();
+        for (place, measure) in self.measures.iter().enumerate() {
+            let told = measure.tell(cohort, as_of, activation);
+            let before = kept.values.get(&place).copied();
+            let is_news = before.map_or(told.whole != 0, |(_, before)| before != told);
+            if !is_news {
+                continue;
+            }
+            let revision = before.map_or(0, |(revision, _)| revision + 1);
+            let value = |told: Told| measure.value(told);
+            out.cohort_value(&CohortValue {
+                by,
+                cohort: &which,
+                metric: &measure.metric,
+                age: measure.age.as_deref(),
+                size: told.size,
+                value: value(told),
+                complete: told.complete,
+                revision,
+                was: before.map(|(_, before)| CohortWas {
+                    size: before.size,
+                    value: value(before),
+                    complete: before.complete,
+                }),
+            });
+            kept.values.insert(place, (revision, told));
+            self.unsaved.told.insert(name.clone());
+        }
+        self.told.insert(name.clone(), kept);
+    }
+
+    /// Writes what has changed, and says how many keys that adds or takes away.
+    pub(crate) fn save(&mut self, put: &mut Put<'_>) -> i64 {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        let mut keys = 0;
+        for key in unsaved.removed {
+            put(&key, None);
+            keys -= 1;
+        }
+        let mut bytes = Vec::new();
+        for (day, shard) in unsaved.parts {
+            let Some(part) = self.parts.get_mut(&(day, shard)) else {
+                continue;
+            };
+            bytes.clear();
+            part.changes.pack(&mut Packer(&mut bytes));
+            put(&part_key(shard, day), Some(&bytes));
+            keys += i64::from(!std::mem::replace(&mut part.written, true));
+        }
+        for origin in unsaved.past {
+            let Some(past) = self.past.get_mut(&origin) else {
+                continue;
+            };
+            bytes.clear();
+            past.tally.pack(&mut Packer(&mut bytes));
+            let mut key = vec![b'O'];
+            origin.pack(&mut Packer(&mut key));
+            put(&key, Some(&bytes));
+            keys += i64::from(!std::mem::replace(&mut past.written, true));
+        }
+        for name in unsaved.told {
+            let Some(kept) = self.told.get_mut(&name) else {
+                continue;
+            };
+            bytes.clear();
+            kept.pack(&mut Packer(&mut bytes));
+            let mut key = vec![b'Q'];
+            name.pack(&mut Packer(&mut key));
+            put(&key, Some(&bytes));
+            keys += i64::from(!std::mem::replace(&mut kept.written, true));
+        }
+        self.unsaved.as_of_written = unsaved.as_of_written;
+        if let Some(as_of) = self.as_of.filter(|_| unsaved.as_of) {
+            bytes.clear();
+            Packer(&mut bytes).int(as_of.0.into());
+            put(AS_OF, Some(&bytes));
+            keys += i64::from(!std::mem::replace(&mut self.unsaved.as_of_written, true));
+        }
+        keys
+    }
+
+    /// Nothing is to be saved.
+    pub(crate) fn save_nothing(&mut self) {
+        self.unsaved = Unsaved::default();
+    }
+
+    /// Takes a record of days long past in.
+    pub(crate) fn restore_past(&mut self, key: &[u8], value: &[u8]) -> Result<(), Malformed> {
+        let past = Past {
+            tally: Tally::unpack(&mut Unpacker(value))?,
+            written: true,
+        };
+        self.past.insert(Origin::unpack(&mut Unpacker(key))?, past);
+        Ok(())
+    }
+
+    /// Takes in what was told of a cohort.
+    pub(crate) fn restore_told(&mut self, key: &[u8], value: &[u8]) -> Result<(), Malformed> {
+        let name = Name::unpack(&mut Unpacker(key))?;
+        self.told.insert(name, Kept::unpack(&mut Unpacker(value))?);
+        Ok(())
+    }
+
+    /// Takes in as of which day cohorts stand.
+    pub(crate) fn restore_as_of(&mut self, value: &[u8]) -> Result<(), Malformed> {
+        self.as_of = Some(Unpacker(value).day()?);
+        self.unsaved.as_of_written = true;
+        Ok(())
+    }
+
+    /// All records are there: puts the cohorts together, and tells what is not told yet.
+    pub(crate) fn restored(&mut self) {
+        let past = std::mem::take(&mut self.past);
+        for (origin, past) in &past {
+            self.count_tally(origin, &past.tally, 1);
+        }
+        self.past = past;
+        let Some(as_of) = self.as_of else { return };
+        let parts = self.parts.range(..=(as_of, u32::MAX));
+        let parts: Vec<Changes> = parts.map(|(_, part)| part.changes.clone()).collect();
+        parts.iter().for_each(|changes| self.count(changes, 1));
+        self.telling = true;
+    }
+}
+
+impl Name {
+    fn day(&self) -> Option<Day> {
+        match self {
+            Name::Day(day) => Some(*day),
+            Name::Week(_) | Name::Month(_) | Name::Plan(_) => None,
+        }
+    }
+}
+
+impl CohortMeasure {
+    fn value(&self, told: Told) -> Value {
+        match (told.whole, self.unit) {
+            (0, _) => Value::Undefined,
+            (_, Unit::Seconds) => Value::Seconds(told.part),
+            (whole, _) => Value::Ratio(told.part as f64 / whole as f64),
+        }
+    }
+}
+
+impl Kept {
+    fn pack(&self, to: &mut Packer<'_>) {
+        for (place, (revision, told)) in &self.values {
+            to.uint(*place as u64);
+            to.uint(u64::from(*revision) << 1 | u64::from(told.complete));
+            [told.size, told.part, told.whole]
+                .into_iter()
+                .for_each(|number| to.int(number));
+        }
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Kept, Malformed> {
+        let mut values = BTreeMap::new();
+        while !from.is_empty() {
+            let place = usize::try_from(from.uint()?).map_err(|_| Malformed)?;
+            let revision = from.uint()?;
+            let told = Told {
+                complete: revision & 1 == 1,
+                size: from.int()?,
+                part: from.int()?,
+                whole: from.int()?,
+            };
+            let revision = u32::try_from(revision >> 1).map_err(|_| Malformed)?;
+            values.insert(place, (revision, told));
+        }
+        Ok(Kept {
+            values,
+            written: true,
+        })
+    }
+}
