@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod broker;
+mod cohorts;
 mod explain;
 mod fixtures;
 mod formats;
@@ -23,6 +24,7 @@ type Suite = fn() -> Vec<Trial>;
 
 const SUITES: &[Suite] = &[
     scenarios::trials,
+    cohorts::trials,
     segments::trials,
     oracle::trials,
     fixtures::trials,

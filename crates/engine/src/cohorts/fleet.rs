@@ -538,3 +538,196 @@ impl Kept {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use mainstay_model::AccountDaily;
+
+    /// Cohort, metric, size, value, whether complete, revision.
+    type Heard = (String, String, i64, Value, bool, u32);
+
+    #[derive(Default)]
+    struct Ear(Vec<Heard>);
+
+    impl Outputs for Ear {
+        fn account_daily(&mut self, _: &AccountDaily<'_>) {}
+
+        fn cohort_value(&mut self, record: &CohortValue<'_>) {
+            if record.by == "signup_day" && !record.metric.ends_with("_unbounded") {
+                self.0.push((
+                    record.cohort.to_owned(),
+                    record.metric.to_owned(),
+                    record.size,
+                    record.value.clone(),
+                    record.complete,
+                    record.revision,
+                ));
+            }
+        }
+    }
+
+    struct Case {
+        fleet: Fleet,
+        terms: Terms,
+        settled: Vec<Day>,
+    }
+
+    fn changes(all: &[(i32, u32, i64)]) -> Vec<u8> {
+        let mut changes = Changes::default();
+        for (day, what, by) in all {
+            let origin = Origin {
+                day: Day(*day),
+                plan: "pro".into(),
+            };
+            changes.at(origin, |tally| tally.count(*what, *by));
+        }
+        let mut bytes = Vec::new();
+        changes.pack(&mut Packer(&mut bytes));
+        bytes
+    }
+
+    impl Case {
+        fn of_two_shards() -> Case {
+            Case {
+                fleet: Fleet::default(),
+                terms: Terms::new(Settings::default()),
+                settled: vec![Day(i32::MIN); 2],
+            }
+        }
+
+        fn says(&mut self, shard: u32, day: i32, all: &[(i32, u32, i64)]) -> &mut Case {
+            let key = part_key(shard, Day(day));
+            let mut at = Unpacker(&key[1..]);
+            assert_eq!(at.u32(), Ok(shard));
+            self.fleet.take(shard, at, &changes(all), false).unwrap();
+            self
+        }
+
+        /// Every shard has closed the day: what is told.
+        fn closes(&mut self, day: i32) -> Vec<Heard> {
+            let mut ear = Ear::default();
+            self.fleet.marked(false);
+            while self.fleet.has_news(Day(day)) {
+                let Case {
+                    fleet,
+                    terms,
+                    settled,
+                } = self;
+                fleet.work(Day(day), settled, terms, &mut ear);
+            }
+            ear.0
+        }
+
+        /// Saves everything that is unsaved, and begins anew from it.
+        fn restarts(&mut self, log: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> i64 {
+            let keys = self.fleet.save(&mut |key, value| match value {
+                Some(value) => _ = log.insert(key.to_vec(), value.to_vec()),
+                None => _ = log.remove(key),
+            });
+            let mut fleet = Fleet::default();
+            for (key, value) in &*log {
+                let rest = &key[1..];
+                let restored = match key[0] {
+                    b'O' => fleet.restore_past(rest, value),
+                    b'Q' => fleet.restore_told(rest, value),
+                    b'V' => fleet.restore_as_of(value),
+                    _ => {
+                        let mut at = Unpacker(rest);
+                        let shard = at.u32().unwrap();
+                        fleet.take(shard, at, value, true)
+                    }
+                };
+                restored.unwrap();
+            }
+            fleet.restored();
+            self.fleet = fleet;
+            keys
+        }
+    }
+
+    fn heard(metric: &str, size: i64, ratio: f64, complete: bool, revision: u32) -> Heard {
+        let value = Value::Ratio(ratio);
+        let day = "1970-01-06".to_owned();
+        (day, metric.to_owned(), size, value, complete, revision)
+    }
+
+    const D0: u32 = counted::BACK;
+    const D1: u32 = counted::BACK + 1;
+
+    #[test]
+    fn an_age_is_told_once_its_day_is_closed_everywhere() {
+        let mut case = Case::of_two_shards();
+        case.says(0, 5, &[(5, counted::USERS, 3), (5, D0, 2)]);
+        case.says(1, 5, &[(5, counted::USERS, 1)]);
+        case.says(1, 6, &[(5, D1, 1)]);
+        assert_eq!(case.closes(5), [heard("retention_d0", 4, 0.5, true, 0)]);
+        assert_eq!(case.closes(6), [heard("retention_d1", 4, 0.25, true, 0)]);
+        assert_eq!(case.closes(6), []);
+    }
+
+    #[test]
+    fn a_day_that_is_said_anew_replaces_what_was_said_with_the_next_day() {
+        let mut case = Case::of_two_shards();
+        case.says(0, 5, &[(5, counted::USERS, 4), (5, D0, 2)]);
+        case.closes(5);
+        case.says(0, 5, &[(5, counted::USERS, 4), (5, D0, 3)]);
+        assert_eq!(case.closes(5), [], "it waits for the next day");
+        let told = case.closes(6);
+        assert_eq!(told[0], heard("retention_d0", 4, 0.75, true, 1));
+        assert_eq!(told[1], heard("retention_d1", 4, 0.0, true, 0));
+        assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn days_never_go_back_while_the_first_account_of_a_shard_brings_its_history() {
+        let mut case = Case::of_two_shards();
+        case.says(0, 5, &[(5, counted::USERS, 4), (5, D0, 2)]);
+        case.closes(9);
+        case.says(1, 5, &[(5, counted::USERS, 4)]);
+        assert_eq!(case.closes(5), []);
+        assert_eq!(case.closes(8), []);
+        let told = case.closes(10);
+        assert_eq!(told[0], heard("retention_d0", 8, 0.25, true, 1));
+    }
+
+    #[test]
+    fn nobody_left_is_told_and_no_more_than_that() {
+        let mut case = Case::of_two_shards();
+        case.says(0, 5, &[(5, counted::USERS, 4), (5, D0, 2)]);
+        case.closes(5);
+        case.says(0, 5, &[]);
+        let told = case.closes(6);
+        let nobody = (
+            "1970-01-06".to_owned(),
+            "retention_d0".to_owned(),
+            0,
+            Value::Undefined,
+            true,
+            1,
+        );
+        assert_eq!(told, [nobody]);
+    }
+
+    #[test]
+    fn what_is_settled_is_kept_in_sum_and_a_restart_tells_nothing_twice() {
+        let mut case = Case::of_two_shards();
+        let mut log = BTreeMap::new();
+        case.says(0, 5, &[(5, counted::USERS, 4), (5, D0, 2)]);
+        case.says(1, 6, &[(5, D1, 1)]);
+        case.closes(6);
+        let keys = case.restarts(&mut log);
+        assert_eq!(keys, log.len() as i64);
+        assert!(log.keys().any(|key| key[0] == b'X'));
+        assert_eq!(case.closes(6), []);
+        case.settled = vec![Day(6); 2];
+        assert_eq!(case.closes(6), []);
+        let fewer = case.restarts(&mut log);
+        assert_eq!(keys + fewer, log.len() as i64);
+        assert!(!log.keys().any(|key| key[0] == b'X'), "they are settled");
+        assert_eq!(case.closes(6), []);
+        case.says(0, 7, &[(5, counted::BACK + 2, 2)]);
+        assert_eq!(case.closes(7), [heard("retention_d2", 4, 0.5, true, 0)]);
+    }
+}

@@ -138,8 +138,14 @@ fn of_account(
 impl Back {
     /// When a user came back, as of a day.
     fn of(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
-        let active = user.active_days(day, min_events);
-        let age = day.since(signed_up);
+        // Beyond the newest active day there is nothing to see, and as of a later day less would be seen.
+        let seen = day.min(user.newest_active());
+        let past = user.long_ago(signed_up);
+        if seen < signed_up {
+            return past;
+        }
+        let active = user.active_days(seen, min_events);
+        let age = seen.since(signed_up);
         // Bit n: active n days after the sign-up.
         let since_then = match u32::try_from(127 - age) {
             Ok(newer) => active.reverse_bits() >> newer,
@@ -149,7 +155,8 @@ impl Back {
             }
         };
         let mut bits = since_then as u64 & ((1 << (DAYS + 1)) - 1);
-        for week in (1..=WEEKS).take_while(|week| 7 * week <= age) {
+        let weeks = day.since(signed_up) / 7;
+        for week in 1..=WEEKS.min(weeks) {
             let of_week = since_then >> (7 * week - 6) & 0x7F;
             bits |= u64::from(of_week != 0) << Back::week(week);
         }
@@ -158,10 +165,10 @@ impl Back {
             let later = active & 1u128.checked_shl(days).map_or(u128::MAX, |bit| bit - 1);
             bits |= u64::from(later != 0) << Back::since(place);
         }
-        Back(bits | user.long_ago(signed_up).0)
+        Back(bits | past.0)
     }
 
-    /// What of it was not yet so the day before.
+    /// What of it was not yet so the day before, which is not before the sign-up.
     fn new_on(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
         let grows = day.since(signed_up) <= 7 * WEEKS || user.active_days(day, min_events) & 1 == 1;
         if !grows {
@@ -169,5 +176,80 @@ impl Back {
         }
         let now = Back::of(user, signed_up, day, min_events);
         Back(now.0 & !Back::of(user, signed_up, day.minus(1), min_events).0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::users::Users;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn on(day: i32) -> Timestamp {
+        Timestamp(i64::from(day) * 86_400_000)
+    }
+
+    /// Of a user who was active on some days, when that is known of all of them.
+    fn expected(active: &BTreeSet<i32>, signed_up: i32, day: i32) -> Back {
+        let within = |first: i32, last: i32| {
+            let last = last.min(day);
+            first <= last && active.range(first..=last).next().is_some()
+        };
+        let days = (0..=DAYS).map(|age| {
+            let bit = within(signed_up + age, signed_up + age);
+            u64::from(bit) << Back::day(age)
+        });
+        let weeks = (1..=WEEKS).filter(|week| signed_up + 7 * week <= day);
+        let weeks = weeks.map(|week| {
+            let of_week = within(signed_up + 7 * week - 6, signed_up + 7 * week);
+            u64::from(of_week) << Back::week(week)
+        });
+        let since = SINCE.into_iter().enumerate();
+        let since =
+            since.map(|(place, age)| u64::from(within(signed_up + age, day)) << Back::since(place));
+        Back(days.chain(weeks).chain(since).fold(0, |all, bit| all | bit))
+    }
+
+    proptest! {
+        /// Also of days so long ago that no bit of activity is left of them, of a user who signed up after the first
+        /// use, and of the days that can still be corrected.
+        #[test]
+        fn when_a_user_came_back_is_known_for_ever(
+            steps in prop::collection::vec(prop_oneof![4 => 1i32..9, 1 => 30i32..150], 1..60),
+            sign_up in prop::option::of(0usize..60),
+        ) {
+            let mut users = Users::default();
+            let no = users.find_or_add("ada");
+            let (mut active, mut today, mut signed_up) = (BTreeSet::new(), 0, None);
+            for (place, step) in steps.into_iter().enumerate() {
+                if sign_up == Some(place) {
+                    let user = users.get_mut(no);
+                    (user.signed_up, user.signed_up_on) = (on(today), Day(today));
+                    signed_up = Some(today);
+                }
+                users.get_mut(no).set_active(Day(today), on(today));
+                active.insert(today);
+                today += step;
+                let mut packed = Vec::new();
+                users.pack_past(no, &mut crate::pack::Packer(&mut packed));
+                let mut back = Users::default();
+                back.unpack_past(no, crate::pack::Unpacker(&packed)).unwrap();
+                for day in today - 42..=today {
+                    let from = signed_up.filter(|on| *on <= day).unwrap_or(0);
+                    if from > day {
+                        continue;
+                    }
+                    let told = Back::of(back.get(no), Day(from), Day(day), 1);
+                    prop_assert_eq!(told, expected(&active, from, day), "{} {}", from, day);
+                    if from == day {
+                        continue;
+                    }
+                    let new = Back::new_on(back.get(no), Day(from), Day(day), 1);
+                    let before = expected(&active, from, day - 1);
+                    prop_assert_eq!(new.0, told.0 & !before.0);
+                }
+            }
+        }
     }
 }

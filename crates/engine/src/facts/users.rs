@@ -371,6 +371,11 @@ impl User {
         self.firsts.as_deref()
     }
 
+    /// The newest active day; long before any other where there is none.
+    pub(crate) fn newest_active(&self) -> Day {
+        self.newest
+    }
+
     /// Activity of the days up to `day`, at least 60 of them: bit k for `day` - k.
     pub(crate) fn active_days(&self, day: Day, min_events: u32) -> u128 {
         let behind = day.since(self.newest);
@@ -436,13 +441,15 @@ impl User {
     /// A day was active whose bit is gone. A sign-up comes so late at most that nobody asks any more how the user
     /// came back after the first active day.
     fn active_long_ago(&mut self, day: Day) {
-        let signed_up = self.signed_up_on <= day;
-        if signed_up && self.long_ago & OF_SIGN_UP == 0 {
-            self.long_ago = OF_SIGN_UP;
-        }
-        let from = match signed_up {
-            true => self.signed_up_on,
-            false => self.first_active,
+        let of_sign_up = self.long_ago & OF_SIGN_UP != 0;
+        let from = match (self.signed_up_on <= day, of_sign_up) {
+            (true, true) => self.signed_up_on,
+            (true, false) => {
+                self.long_ago = OF_SIGN_UP;
+                self.signed_up_on
+            }
+            (false, true) => return,
+            (false, false) => self.first_active,
         };
         self.long_ago |= Back::on(day.since(from)).0;
         self.past_dirty = true;
