@@ -316,17 +316,18 @@ impl Fleet {
     fn come_of_age(&mut self, first: Day, last: Day) {
         let days = self.cohorts.range(Name::Day(first)..=Name::Day(last));
         let days: Vec<Day> = days.filter_map(|(name, _)| name.day()).collect();
+        if days.is_empty() {
+            return;
+        }
         for day in days {
-            let of_plan = Name::Plan(Box::default());
-            let names = [
+            self.touched.extend([
                 Name::Day(day),
                 Name::Week(day.first_of_week()),
                 Name::Month(day.first_of_month()),
-            ];
-            self.touched.extend(names);
-            let plans = self.cohorts.range(of_plan..);
-            self.touched.extend(plans.map(|(name, _)| name.clone()));
+            ]);
         }
+        let plans = self.cohorts.range(Name::Plan(Box::default())..);
+        self.touched.extend(plans.map(|(name, _)| name.clone()));
     }
 
     fn settle(&mut self, (day, shard): (Day, u32)) {

@@ -121,7 +121,9 @@ impl CohortMeasure {
                 ratio(size, back, reached, complete)
             }
             Of::Share(what) => {
-                let (size, did) = (cohort.users(), cohort.counts.of(what));
+                let size = cohort.users();
+                // Who did it under other settings may do it again under today's.
+                let did = cohort.counts.of(what).min(size);
                 ratio(size, did, if activation { size } else { 0 }, over)
             }
             Of::Median { from, of } => {
