@@ -19,6 +19,9 @@
 //! | `P`, `M` | shard, and day, dimension, segment | what a shard said of a group that belongs to this one, and where it stands |
 //! | `H` | | which days of groups were forgotten |
 //! | `R` | day, dimension, segment | what was told of a group that belongs to the shard |
+//! | `W` | | how many times the shard was restored |
+//! | `L`, `l` | shard, and dimension, segment | what a shard says now of a group that belongs to this one, and in which life all of it was said |
+//! | `V` | dimension, segment | that readers have live values of a group that belongs to the shard |
 //! | `I`, `B` | number | ids of product events, of others, applied since the slice before, until all are forgotten |
 
 use std::cell::Cell;
@@ -238,6 +241,7 @@ impl Engine {
             live -= forget_days(no, account, put);
         }
         let mut keys = self.rollup.save(columns, put);
+        keys += self.live.save(!self.accounts.is_empty(), put);
         if !self.accounts.is_empty() {
             keys += self.groups.save(columns, put);
         }
@@ -270,6 +274,7 @@ impl Engine {
         }
         self.groups.save_nothing();
         self.rollup.save_nothing();
+        self.live.save_nothing();
         self.changelog.removed.clear();
         self.changelog.product_ids.new.clear();
         self.changelog.business_ids.new.clear();
@@ -351,6 +356,9 @@ impl Engine {
                 let columns = self.terms.columns();
                 self.rollup.take(key, Some(value), true, columns)?;
             }
+            b'L' | b'l' => self.live.groups.take(key, Some(value), true)?,
+            b'V' => self.live.groups.restore_told(rest)?,
+            b'W' => self.live.restore_generation(value)?,
             b'H' => self.rollup.restore_forgotten(value)?,
             b'R' => self.rollup.restore(rest, value, self.terms.columns())?,
             b'I' | b'B' => self.restore_ids(*kind, at.uint()?, value)?,
