@@ -42,6 +42,7 @@ pub(crate) struct Said {
     pub(crate) daily: Vec<Vec<u8>>,
     pub(crate) groups: Vec<Vec<u8>>,
     pub(crate) live: Vec<Vec<u8>>,
+    pub(crate) live_groups: Vec<Vec<u8>>,
     pub(crate) dead: Vec<Vec<u8>>,
 }
 
@@ -53,6 +54,7 @@ impl Said {
                 Topic::AccountDaily => &mut self.daily,
                 Topic::SegmentDaily => &mut self.groups,
                 Topic::AccountMetrics => &mut self.live,
+                Topic::SegmentMetrics => &mut self.live_groups,
                 Topic::DeadLetter => &mut self.dead,
                 Topic::Partials | Topic::Changelog => continue,
             };

@@ -206,6 +206,7 @@ fn says_the_same(settings: Settings, lines: &[String], life: &[Turn]) -> TestCas
     }
     prop_assert_eq!(quiet.daily, found.daily);
     prop_assert_eq!(quiet.groups, found.groups);
+    prop_assert_eq!(quiet.live, found.live);
     prop_assert_eq!(quiet.counts, found.counts);
     Ok(())
 }
@@ -227,9 +228,19 @@ struct Told {
     daily: BTreeMap<String, Vec<Vec<u8>>>,
     /// The last record of each day of a group: how many there are before it depends on slices.
     groups: BTreeMap<[String; 3], String>,
+    /// The last values of each group as it is now.
+    live: BTreeMap<String, String>,
     dead: Vec<String>,
     /// Applied events, duplicates and late ones.
     counts: (u64, u64, u64),
+}
+
+/// The values of a record, without as of when they are.
+fn values(record: &[u8]) -> String {
+    let record = pipeline::json(record);
+    ["metrics", "features"]
+        .map(|name| record[name].to_string())
+        .concat()
 }
 
 impl Told {
@@ -256,6 +267,13 @@ impl Told {
                     match pipeline::without_revision(line) {
                         Some(record) => _ = self.groups.insert(name, record),
                         None => _ = self.groups.remove(&name),
+                    }
+                }
+                Topic::SegmentMetrics => {
+                    let name = String::from_utf8_lossy(record.key.unwrap_or_default());
+                    match record.value {
+                        Some(value) => _ = self.live.insert(name.into(), values(value)),
+                        None => _ = self.live.remove(&*name),
                     }
                 }
                 Topic::AccountMetrics | Topic::Partials | Topic::Changelog => {}

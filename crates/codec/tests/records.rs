@@ -4,12 +4,12 @@
 
 use mainstay_codec::records::{
     MAX_HOPS, account_daily, account_daily_key, account_metrics, dead_letter, dead_letter_line,
-    hops, original_headers, segment_daily, segment_daily_key,
+    hops, original_headers, segment_daily, segment_daily_key, segment_metrics, segment_metrics_key,
 };
 use mainstay_codec::schema::{Columns, asyncapi, schemas};
 use mainstay_model::{
     AccountDaily, AccountMetrics, Code, Column, Corrected, Day, DeadLetter, Info, Levels,
-    Rejection, SegmentDaily, Timestamp, Unit, Value,
+    Rejection, SegmentDaily, SegmentMetrics, Timestamp, Unit, Value,
 };
 
 const fn info(id: &'static str, unit: Unit) -> Info {
@@ -343,6 +343,29 @@ fn a_day_of_a_segment_has_its_dimension_and_segment_where_that_of_an_account_has
     assert_eq!(key, br#"["plan","p\"ro","2026-03-01"]"#);
 }
 
+fn segment_now() -> String {
+    let mut out = Vec::new();
+    let record = SegmentMetrics {
+        dimension: "plan",
+        segment: "pro",
+        as_of: Timestamp(1_772_357_400_123),
+        partial: false,
+        data_stale: true,
+        values: &values(),
+    };
+    segment_metrics(&columns(), &record, "USD", &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn live_values_of_a_segment_have_no_date_and_say_how_good_they_are() {
+    let head = r#"{"schema_version":1,"dimension":"plan","segment":"pro","as_of":"2026-03-01T09:30:00.123Z","partial":false,"data_stale":true,"currency":"USD","#;
+    assert_eq!(segment_now(), format!("{head}{METRICS}}}"));
+    let mut key = Vec::new();
+    segment_metrics_key("plan", "p\"ro", &mut key);
+    assert_eq!(key, br#"["plan","p\"ro"]"#);
+}
+
 #[test]
 fn records_are_what_their_schemas_say() {
     let of = |name: &str| {
@@ -361,6 +384,7 @@ fn records_are_what_their_schemas_say() {
         ("account-metrics", live()),
         ("segment-daily", segment(&[])),
         ("segment-daily", segment(&old)),
+        ("segment-metrics", segment_now()),
         ("dead-letter", line(&why(), Some(b"{bad"))),
         ("dead-letter", line(&why(), Some(&vec![7; 200 * 1024]))),
         ("dead-letter", line(&why(), None)),
@@ -437,6 +461,7 @@ fn every_topic_is_in_the_asyncapi_document() {
         "account-metrics",
         "account-daily",
         "segment-daily",
+        "segment-metrics",
         "dead-letter",
     ] {
         assert_eq!(

@@ -16,6 +16,8 @@ pub enum Topic {
     AccountMetrics,
     /// Final values of closed days, by account and date.
     AccountDaily,
+    /// Newest rolling values of segments and the fleet, by dimension and segment.
+    SegmentMetrics,
     /// Final values of segments and the fleet, by dimension, segment and date.
     SegmentDaily,
     /// Records that could not be applied.
@@ -31,6 +33,7 @@ impl Topic {
     pub const ALL: &'static [Topic] = &[
         Topic::AccountMetrics,
         Topic::AccountDaily,
+        Topic::SegmentMetrics,
         Topic::SegmentDaily,
         Topic::DeadLetter,
         Topic::Partials,
@@ -44,6 +47,7 @@ impl Topic {
             Topic::Partials | Topic::Changelog => true,
             Topic::AccountMetrics
             | Topic::AccountDaily
+            | Topic::SegmentMetrics
             | Topic::SegmentDaily
             | Topic::DeadLetter => false,
         }
@@ -55,6 +59,7 @@ impl Topic {
         match self {
             Topic::AccountMetrics => "account-metrics",
             Topic::AccountDaily => "account-daily",
+            Topic::SegmentMetrics => "segment-metrics",
             Topic::SegmentDaily => "segment-daily",
             Topic::DeadLetter => "dead-letter",
             Topic::Partials => "partials",
@@ -104,6 +109,17 @@ pub struct Shown {
     pub values: Vec<Value>,
 }
 
+/// The newest values of a group of accounts, for whoever shows them once the slice is committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownGroup {
+    /// By what accounts are put together.
+    pub dimension: String,
+    /// The value of that.
+    pub segment: String,
+    /// In the order of the columns of groups; `None` takes the group back, as nobody is in it any more.
+    pub values: Option<Vec<Value>>,
+}
+
 /// The records that a shard says at one epoch, in one allocation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slice {
@@ -112,6 +128,7 @@ pub struct Slice {
     headers: Vec<(String, Option<Vec<u8>>)>,
     shown: Vec<Shown>,
     hidden: Vec<String>,
+    groups: Vec<ShownGroup>,
     /// What became of the input records that the slice has the effects of.
     pub counts: Counts,
     /// Where the shard stood when the slice was closed.
@@ -216,6 +233,21 @@ impl Slice {
         &self.shown
     }
 
+    /// Adds a group's newest values to show, or none to take it back. No record is made of them.
+    pub fn show_group(&mut self, dimension: &str, segment: &str, values: Option<&[Value]>) {
+        self.groups.push(ShownGroup {
+            dimension: dimension.to_owned(),
+            segment: segment.to_owned(),
+            values: values.map(<[Value]>::to_vec),
+        });
+    }
+
+    /// The groups' values to show, once committed, in the order in which they were said.
+    #[must_use]
+    pub fn shown_groups(&self) -> &[ShownGroup] {
+        &self.groups
+    }
+
     /// How many bytes its records hold, which is what back-pressure counts.
     #[must_use]
     pub fn len_bytes(&self) -> usize {
@@ -235,6 +267,7 @@ impl Slice {
         self.headers.clear();
         self.shown.clear();
         self.hidden.clear();
+        self.groups.clear();
         self.counts = Counts::default();
     }
 }
@@ -250,6 +283,7 @@ mod tests {
         slice.hide("gone");
         slice.hide("back");
         slice.show("back", &[]);
+        slice.show_group("plan", "pro", None);
         let shown: Vec<_> = slice.shown().iter().map(|shown| &shown.account).collect();
         assert_eq!(shown, ["back"]);
         assert_eq!(slice.hidden(), ["gone", "back"]);
