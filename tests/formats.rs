@@ -128,6 +128,11 @@ fn every_output_is_written_as_it_was() {
         refresh,
     );
     compare(
+        &folder.join("segment-metrics.jsonl"),
+        &text(&said.live_groups),
+        refresh,
+    );
+    compare(
         &folder.join("segment-daily.jsonl"),
         &text(&said.groups),
         refresh,

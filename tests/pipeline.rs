@@ -43,6 +43,7 @@ pub(crate) struct Said {
     pub(crate) groups: Vec<Vec<u8>>,
     pub(crate) cohorts: Vec<Vec<u8>>,
     pub(crate) live: Vec<Vec<u8>>,
+    pub(crate) live_groups: Vec<Vec<u8>>,
     pub(crate) dead: Vec<Vec<u8>>,
 }
 
@@ -55,6 +56,7 @@ impl Said {
                 Topic::SegmentDaily => &mut self.groups,
                 Topic::Cohorts => &mut self.cohorts,
                 Topic::AccountMetrics => &mut self.live,
+                Topic::SegmentMetrics => &mut self.live_groups,
                 Topic::DeadLetter => &mut self.dead,
                 Topic::Partials | Topic::Changelog => continue,
             };

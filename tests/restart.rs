@@ -207,6 +207,7 @@ fn says_the_same(settings: Settings, lines: &[String], life: &[Turn]) -> TestCas
     prop_assert_eq!(quiet.daily, found.daily);
     prop_assert_eq!(quiet.groups, found.groups);
     prop_assert_eq!(quiet.cohorts, found.cohorts);
+    prop_assert_eq!(quiet.live, found.live);
     prop_assert_eq!(quiet.counts, found.counts);
     Ok(())
 }
@@ -230,9 +231,19 @@ struct Told {
     groups: BTreeMap<[String; 3], String>,
     /// The same of cohorts.
     cohorts: BTreeMap<[String; 3], String>,
+    /// The last values of each group as it is now.
+    live: BTreeMap<String, String>,
     dead: Vec<String>,
     /// Applied events, duplicates and late ones.
     counts: (u64, u64, u64),
+}
+
+/// The values of a record, without as of when they are.
+fn values(record: &[u8]) -> String {
+    let record = pipeline::json(record);
+    ["metrics", "features"]
+        .map(|name| record[name].to_string())
+        .concat()
 }
 
 impl Told {
@@ -269,6 +280,13 @@ impl Told {
                     match pipeline::without_revision(line).filter(|_| known) {
                         Some(record) => _ = self.cohorts.insert(name, record),
                         None => _ = self.cohorts.remove(&name),
+                    }
+                }
+                Topic::SegmentMetrics => {
+                    let name = String::from_utf8_lossy(record.key.unwrap_or_default());
+                    match record.value {
+                        Some(value) => _ = self.live.insert(name.into(), values(value)),
+                        None => _ = self.live.remove(&*name),
                     }
                 }
                 Topic::AccountMetrics | Topic::Partials | Topic::Changelog => {}

@@ -8,6 +8,7 @@ use libtest_mimic::Trial;
 use mainstay::shard::{Plan, Target};
 use mainstay_engine::Settings;
 use mainstay_testkit::history;
+use mainstay_testkit::oracle::Oracle;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -22,6 +23,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_group_that_nobody_was_in_after_all_is_withdrawn,
         more_segments_than_allowed_are_not_told_and_the_others_are_whole,
         segments_add_up_to_the_fleet,
+        the_last_live_values_of_groups_are_the_sums_of_their_accounts_own,
+        a_day_begins_with_nobody_where_it_has_begun,
     ])
 }
 
@@ -301,4 +304,51 @@ fn segments_add_up_to_the_fleet() {
         }
         Ok(())
     });
+}
+
+fn the_last_live_values_of_groups_are_the_sums_of_their_accounts_own() {
+    let drawn = (laws::steps(120), prop::sample::select(vec![1, 2, 5]));
+    laws::hold("segments_live", 48, drawn, |(steps, shards)| {
+        let lines = laws::lines(&steps, NEAR);
+        let plan = pipeline::plan(history::settings(), Target::Files);
+        let (said, _) = pipeline::replay(plan, &lines, shards);
+        let truth = Oracle::of_lines(history::settings(), &lines).truth();
+        laws::none(&truth.live_group_differences(&said.live_groups))?;
+        let sum = |metric: &str| -> i64 {
+            let values = said.live.iter();
+            let values = values.map(|line| pipeline::json(line)["metrics"][metric].as_i64());
+            values.map(Option::unwrap_or_default).sum()
+        };
+        let fleet = said.live_groups.iter().map(|line| pipeline::json(line));
+        for record in fleet.filter(|record| record["dimension"] == "all") {
+            for metric in ["dau", "mau", "events_30d", "known_users"] {
+                prop_assert_eq!(record["metrics"][metric].as_i64(), Some(sum(metric)));
+            }
+            prop_assert_eq!(&record["partial"], false);
+        }
+        Ok(())
+    });
+}
+
+/// Two hours before the day before is closed.
+fn a_day_begins_with_nobody_where_it_has_begun() {
+    let berlin = json!({"tz": "Europe/Berlin"});
+    let lines = [
+        event(
+            "1",
+            "account.created",
+            "spree",
+            "2026-03-01T08:00:00Z",
+            berlin,
+        ),
+        used("2", "spree", "2026-03-01T22:30:00Z"),
+        used("3", "thames", "2026-03-01T22:40:00Z"),
+        used("4", "thames", "2026-03-01T23:10:00Z"),
+    ];
+    let (said, _) = pipeline::replay(plan(&[], 200), &lines, 2);
+    assert_eq!(said.live_groups.len(), 1);
+    let fleet = pipeline::json(&said.live_groups[0]);
+    assert_eq!(fleet["metrics"]["dau"], 1, "in Berlin it is the second");
+    assert_eq!(fleet["metrics"]["wau"], 2);
+    assert_eq!(fleet["as_of"], "2026-03-01T23:10:00Z");
 }

@@ -56,6 +56,7 @@ fn instances_that_are_killed_at_random_lose_nothing() {
             kill_one(&it, &mut trio, round);
         }
         it.tells(company());
+        it.adds_up(&trio);
         trio.into_iter().for_each(Instance::stop);
     });
     it.tells(company());

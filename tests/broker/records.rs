@@ -24,6 +24,7 @@ fn every_final_value_is_told_exactly_once() {
     let instance = it.start_ready("a");
     it.feed().send(&company().lines);
     it.tells(company());
+    it.adds_up(std::slice::from_ref(&instance));
     instance.stop();
     it.tells(company());
 }

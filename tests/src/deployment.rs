@@ -200,6 +200,26 @@ impl Deployment {
         }
     }
 
+    /// Waits until the fleet as it is now is the sum of what is told of its accounts: as the newest record of it says,
+    /// and the gauges of one instance alone. Every dimension is the fleet, too.
+    ///
+    /// # Panics
+    /// When that does not happen: with what is still wrong.
+    pub fn adds_up(&self, instances: &[Instance]) {
+        let start = Instant::now();
+        loop {
+            let (accounts, groups) = ("account-metrics", "segment-metrics");
+            let scraped: Vec<String> = instances.iter().filter_map(Instance::metrics).collect();
+            let [accounts, groups] = [accounts, groups].map(|topic| self.committed(topic));
+            let wrong = judge::fleet_now(&accounts, &groups, &scraped);
+            if wrong.is_empty() {
+                return;
+            }
+            assert!(start.elapsed() < patience::CATCHING_UP, "{wrong:#?}");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
     /// Starts an instance in a slot: the same slot is the same instance to the group and to the broker,
     /// and has its state folder.
     ///

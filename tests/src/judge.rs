@@ -65,6 +65,55 @@ pub fn dead_letters(records: &[Record], refused: &[Vec<u8>]) -> Vec<String> {
     .collect()
 }
 
+/// Counts of things that no two accounts share.
+const ADDITIVE: [&str; 4] = ["dau", "mau", "known_users", "events_30d"];
+
+/// What is wrong with the newest values of groups: that the fleet is not what its accounts are together, by the topic
+/// or by the gauges of those who were asked; that a dimension is not the fleet; that it is told by two.
+#[must_use]
+pub fn fleet_now(accounts: &[Record], groups: &[Record], scraped: &[String]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (accounts, groups) = (newest(accounts), newest(groups));
+    for metric in ADDITIVE {
+        let of = |record: &Value| record["metrics"][metric].as_i64().unwrap_or_default();
+        let sum: i64 = accounts.values().map(of).sum();
+        let mut told: BTreeMap<&str, i64> = BTreeMap::new();
+        for record in groups.values() {
+            let dimension = record["dimension"].as_str().unwrap_or_default();
+            *told.entry(dimension).or_default() += of(record);
+        }
+        let fleet = format!("mainstay_{metric}{{dimension=\"all\",segment=\"all\"}} ");
+        let gauges = scraped.iter().flat_map(|text| text.lines());
+        let gauges: Vec<&str> = gauges
+            .filter_map(|line| line.strip_prefix(fleet.as_str()))
+            .collect();
+        if gauges != [sum.to_string()] {
+            wrong.push(format!("{metric}: gauges {gauges:?}, of accounts {sum}"));
+        }
+        if told.len() < 2 || told.values().any(|told| *told != sum) {
+            wrong.push(format!("{metric}: {told:?}, of accounts {sum}"));
+        }
+    }
+    let partial = groups.values().filter(|record| record["partial"] != false);
+    wrong.extend(partial.map(|record| format!("{} is partial", record["segment"])));
+    wrong
+}
+
+/// The last record of each key, of those that were not taken back.
+fn newest(records: &[Record]) -> BTreeMap<&[u8], Value> {
+    let mut newest = BTreeMap::new();
+    for record in records {
+        let key = record.key.as_deref().unwrap_or_default();
+        match &record.value {
+            Some(value) => {
+                newest.insert(key, serde_json::from_slice(value).unwrap_or_default());
+            }
+            None => _ = newest.remove(key),
+        }
+    }
+    newest
+}
+
 /// An account has one shard, whoever runs it.
 fn told_by_two_shards(records: &[Record]) -> Vec<String> {
     let mut shards: BTreeMap<String, i32> = BTreeMap::new();
@@ -120,6 +169,39 @@ mod tests {
             told_by_two_shards(&records),
             ["acme was told by shard 0 and by 1"]
         );
+    }
+
+    #[test]
+    fn a_fleet_that_is_not_the_sum_of_its_accounts_is_found() {
+        let told = |key: &str, whose: &str, dau: i64| Record {
+            key: Some(key.as_bytes().to_vec()),
+            ..letter(&format!(
+                r#"{{{whose},"partial":false,"metrics":{{"dau":{dau}}}}}"#
+            ))
+        };
+        let account = |id: &str, dau| told(id, &format!(r#""account_id":"{id}""#), dau);
+        let group = |name: &str, dau| told(name, &format!(r#""dimension":"{name}""#), dau);
+        let gone = Record {
+            value: None,
+            ..account("b", 7)
+        };
+        let accounts = [account("a", 1), account("a", 2), account("b", 7), gone];
+        let scraped = |dau: i64| {
+            let line = |metric: &str| {
+                let value = if metric == "dau" { dau } else { 0 };
+                format!("mainstay_{metric}{{dimension=\"all\",segment=\"all\"}} {value}\n")
+            };
+            vec![ADDITIVE.map(line).concat()]
+        };
+        let groups = |plan| [group("all", 2), group("plan", plan)];
+        assert_eq!(
+            fleet_now(&accounts, &groups(2), &scraped(2)),
+            Vec::<String>::new()
+        );
+        assert_eq!(fleet_now(&accounts, &groups(1), &scraped(2)).len(), 1);
+        assert_eq!(fleet_now(&accounts, &groups(2), &scraped(3)).len(), 1);
+        let twice = [scraped(2), scraped(2)].concat();
+        assert_eq!(fleet_now(&accounts, &groups(2), &twice).len(), 4);
     }
 
     fn letter(value: &str) -> Record {

@@ -10,13 +10,13 @@ use mainstay_codec::{Format, Limits, records};
 use mainstay_connectors::kafka::partition_of;
 use mainstay_connectors::{Closing, Counts, InputRecord, RestoreError, Shard, Slice};
 use mainstay_connectors::{SourceNo, Standing, Topic};
-use mainstay_engine::{Engine, Look, Outputs, Pace, Place, Settings, Size, Verdict};
+use mainstay_engine::{Beat, Engine, Look, Outputs, Pace, Place, Settings, Size, Verdict};
 use mainstay_engine::{account_columns, group_columns};
 use mainstay_model::Timestamp;
 use mainstay_model::{
     AccountDaily, AccountMetrics, Code, CohortValue, Column, Corrected, DeadLetter,
 };
-use mainstay_model::{Event, Rejection, SegmentDaily, Value};
+use mainstay_model::{Event, Rejection, SegmentDaily, SegmentMetrics, Value};
 
 use crate::explain::{Answer, Asked, Question};
 
@@ -33,9 +33,9 @@ pub struct Plan {
     pub metrics: Vec<usize>,
     /// The same for groups.
     pub group_metrics: Vec<usize>,
-    /// How often the live values of one account are told, in milliseconds, and of how many a second.
+    /// How often the live values of one account, or one group, are told, in milliseconds.
     pub emit_interval_ms: i64,
-    /// How many accounts a second are told live.
+    /// How many accounts a second are told live, and how many groups.
     pub emit_rate: u32,
     /// Whether accounts have to hash to the shard that their records came to.
     pub check_partition: bool,
@@ -52,7 +52,7 @@ pub enum Target {
     Files,
 }
 
-/// While behind, live values of an account are told this seldom.
+/// While behind, live values of an account or a group are told this seldom.
 const BEHIND_INTERVAL_MS: i64 = 30_000;
 
 /// Money is told in this until revenue has a currency of its own.
@@ -191,6 +191,7 @@ impl Logic {
         while self.work() {}
         self.engine
             .tell_changed(&mut |_, _| Pace::Now, (false, false), &mut self.said);
+        self.engine.tell_live_groups(&Beat::LAST, &mut self.said);
         if !open {
             self.engine.run_on(last, &mut self.said);
         }
@@ -327,6 +328,13 @@ impl Logic {
         };
         let since = closing.pace_ms.saturating_sub(self.paced_at);
         let mut left = (i64::from(self.plan.emit_rate) * since.clamp(0, 1000) / 1000).max(1);
+        let beat = Beat {
+            at_ms: closing.pace_ms,
+            interval_ms: interval,
+            at_most: u32::try_from(left).unwrap_or(u32::MAX),
+            partial: closing.behind,
+            stale: self.engine.is_idle(),
+        };
         self.paced_at = closing.pace_ms;
         let told_at = &mut self.told_at;
         let mut pace = |no: u32, _: &str| {
@@ -343,9 +351,10 @@ impl Logic {
             (told_at[no], left) = (closing.pace_ms, left - 1);
             Pace::Now
         };
-        let stale = self.engine.is_idle();
+        let goodness = (beat.partial, beat.stale);
         self.engine
-            .tell_changed(&mut pace, (closing.behind, stale), &mut self.said);
+            .tell_changed(&mut pace, goodness, &mut self.said);
+        self.engine.tell_live_groups(&beat, &mut self.said);
         let engine = &self.engine;
         self.said
             .slice
@@ -507,6 +516,29 @@ impl Outputs for Said {
         records::cohort_value_key(record, &mut self.key);
         records::cohort_value(record, &mut self.value);
         self.push(Topic::Cohorts);
+    }
+
+    fn segment_metrics(&mut self, record: &SegmentMetrics<'_>) {
+        let (dimension, segment) = (record.dimension, record.segment);
+        self.key.clear();
+        self.value.clear();
+        records::segment_metrics_key(dimension, segment, &mut self.key);
+        let carried = SegmentMetrics {
+            values: &self.groups.values(record.values),
+            ..record.clone()
+        };
+        records::segment_metrics(&self.groups.columns, &carried, CURRENCY, &mut self.value);
+        self.push(Topic::SegmentMetrics);
+        self.slice
+            .show_group(dimension, segment, Some(record.values));
+    }
+
+    fn segment_gone(&mut self, dimension: &str, segment: &str) {
+        self.key.clear();
+        records::segment_metrics_key(dimension, segment, &mut self.key);
+        self.slice.show_group(dimension, segment, None);
+        self.slice
+            .push(Topic::SegmentMetrics, Some(&self.key), None, Vec::new());
     }
 
     fn part(&mut self, to: Option<(&str, &str)>, key: &[u8], value: Option<&[u8]>) {

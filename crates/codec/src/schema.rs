@@ -72,6 +72,13 @@ pub fn schemas(columns: &Columns) -> Vec<Schema> {
             cohort_value(&columns.of_cohorts),
         ),
         (
+            "segment-metrics",
+            false,
+            "Newest rolling values of a segment of accounts, or of the fleet; the key is a JSON list of dimension and \
+             segment, and a record without a value says that nobody is in it any more.",
+            segment_metrics(&columns.groups),
+        ),
+        (
             "dead-letter",
             false,
             "A record that could not be applied, as a line of a file; on the topic it is the original \
@@ -160,8 +167,9 @@ fn account_daily(columns: &[Column]) -> Value {
     daily(whose, columns, withdrawn)
 }
 
-fn segment_daily(columns: &[Column]) -> Value {
-    let whose = vec![
+/// What tells groups apart.
+fn group() -> Vec<(&'static str, Value)> {
+    vec![
         (
             "dimension",
             text("By what accounts are put together: `all`, or the name of a trait."),
@@ -172,6 +180,12 @@ fn segment_daily(columns: &[Column]) -> Value {
                 "The value of the trait; `unknown` where accounts have none, `all` for the fleet.",
             ),
         ),
+    ]
+}
+
+fn segment_daily(columns: &[Column]) -> Value {
+    let mut whose = group();
+    whose.extend([
         (
             "date",
             date("The closed day, in each account's own time zone."),
@@ -180,7 +194,7 @@ fn segment_daily(columns: &[Column]) -> Value {
             "as_of",
             instant("The day's end in the company's time zone, plus lateness."),
         ),
-    ];
+    ]);
     daily(
         whose,
         columns,
@@ -231,15 +245,26 @@ fn allow_withdrawal(schema: &mut Value, because: &str) {
 }
 
 fn account_metrics(columns: &[Column]) -> Value {
-    record(vec![
-        ("account_id", text("Whose values.")),
+    let partial =
+        "Made while records were waiting to be read: values will move without anything happening.";
+    live(
+        vec![("account_id", text("Whose values."))],
+        columns,
+        partial,
+    )
+}
+
+fn segment_metrics(columns: &[Column]) -> Value {
+    let partial = "Made while records were waiting to be read somewhere, or before every partition has said what it \
+                   knows: values will move without anything happening.";
+    live(group(), columns, partial)
+}
+
+/// A record of the newest rolling values.
+fn live(mut fields: Vec<(&str, Value)>, columns: &[Column], partial: &str) -> Value {
+    fields.extend([
         ("as_of", instant("The newest event time that they count.")),
-        (
-            "partial",
-            truth(
-                "Made while records were waiting to be read: values will move without anything happening.",
-            ),
-        ),
+        ("partial", truth(partial)),
         (
             "data_stale",
             truth("The inputs have been silent: values may be old."),
@@ -247,7 +272,8 @@ fn account_metrics(columns: &[Column]) -> Value {
         ("currency", text("ISO 4217; what money is told in.")),
         ("metrics", metrics(columns, true)),
         ("features", features(columns)),
-    ])
+    ]);
+    record(fields)
 }
 
 fn cohort_value(metrics: &[String]) -> Value {

@@ -5,11 +5,12 @@
 use mainstay_codec::records::{
     MAX_HOPS, account_daily, account_daily_key, account_metrics, cohort_value, cohort_value_key,
     dead_letter, dead_letter_line, hops, original_headers, segment_daily, segment_daily_key,
+    segment_metrics, segment_metrics_key,
 };
 use mainstay_codec::schema::{Columns, asyncapi, schemas};
 use mainstay_model::{
     AccountDaily, AccountMetrics, Code, CohortValue, CohortWas, Column, Corrected, Day, DeadLetter,
-    Info, Levels, Rejection, SegmentDaily, Timestamp, Unit, Value,
+    Info, Levels, Rejection, SegmentDaily, SegmentMetrics, Timestamp, Unit, Value,
 };
 
 const fn info(id: &'static str, unit: Unit) -> Info {
@@ -394,6 +395,29 @@ fn a_value_of_a_cohort_says_of_whom_and_what_it_was() {
     assert!(value.ends_with(ends), "{value}");
 }
 
+fn segment_now() -> String {
+    let mut out = Vec::new();
+    let record = SegmentMetrics {
+        dimension: "plan",
+        segment: "pro",
+        as_of: Timestamp(1_772_357_400_123),
+        partial: false,
+        data_stale: true,
+        values: &values(),
+    };
+    segment_metrics(&columns(), &record, "USD", &mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn live_values_of_a_segment_have_no_date_and_say_how_good_they_are() {
+    let head = r#"{"schema_version":1,"dimension":"plan","segment":"pro","as_of":"2026-03-01T09:30:00.123Z","partial":false,"data_stale":true,"currency":"USD","#;
+    assert_eq!(segment_now(), format!("{head}{METRICS}}}"));
+    let mut key = Vec::new();
+    segment_metrics_key("plan", "p\"ro", &mut key);
+    assert_eq!(key, br#"["plan","p\"ro"]"#);
+}
+
 #[test]
 fn records_are_what_their_schemas_say() {
     let of = |name: &str| {
@@ -415,6 +439,7 @@ fn records_are_what_their_schemas_say() {
         ("cohorts", cohort(false, true).1),
         ("cohorts", cohort(true, true).1),
         ("cohorts", cohort(true, false).1),
+        ("segment-metrics", segment_now()),
         ("dead-letter", line(&why(), Some(b"{bad"))),
         ("dead-letter", line(&why(), Some(&vec![7; 200 * 1024]))),
         ("dead-letter", line(&why(), None)),
@@ -492,6 +517,7 @@ fn every_topic_is_in_the_asyncapi_document() {
         "account-daily",
         "segment-daily",
         "cohorts",
+        "segment-metrics",
         "dead-letter",
     ] {
         assert_eq!(

@@ -12,4 +12,4 @@ mod slice;
 
 pub use counts::Counts;
 pub use shard::{Closing, Headers, InputRecord, NoHeaders, RestoreError, Shard, SourceNo};
-pub use slice::{Outbound, Shown, Slice, Standing, Topic};
+pub use slice::{Outbound, Shown, ShownGroup, Slice, Standing, Topic};

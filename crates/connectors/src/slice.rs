@@ -16,6 +16,8 @@ pub enum Topic {
     AccountMetrics,
     /// Final values of closed days, by account and date.
     AccountDaily,
+    /// Newest rolling values of segments and the fleet, by dimension and segment.
+    SegmentMetrics,
     /// Final values of segments and the fleet, by dimension, segment and date.
     SegmentDaily,
     /// Values of cohorts of the fleet, by cohort, metric and age.
@@ -33,6 +35,7 @@ impl Topic {
     pub const ALL: &'static [Topic] = &[
         Topic::AccountMetrics,
         Topic::AccountDaily,
+        Topic::SegmentMetrics,
         Topic::SegmentDaily,
         Topic::Cohorts,
         Topic::DeadLetter,
@@ -47,6 +50,7 @@ impl Topic {
             Topic::Partials | Topic::Changelog => true,
             Topic::AccountMetrics
             | Topic::AccountDaily
+            | Topic::SegmentMetrics
             | Topic::SegmentDaily
             | Topic::Cohorts
             | Topic::DeadLetter => false,
@@ -59,6 +63,7 @@ impl Topic {
         match self {
             Topic::AccountMetrics => "account-metrics",
             Topic::AccountDaily => "account-daily",
+            Topic::SegmentMetrics => "segment-metrics",
             Topic::SegmentDaily => "segment-daily",
             Topic::Cohorts => "cohorts",
             Topic::DeadLetter => "dead-letter",
@@ -109,6 +114,17 @@ pub struct Shown {
     pub values: Vec<Value>,
 }
 
+/// The newest values of a group of accounts, for whoever shows them once the slice is committed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownGroup {
+    /// By what accounts are put together.
+    pub dimension: String,
+    /// The value of that.
+    pub segment: String,
+    /// In the order of the columns of groups; `None` takes the group back, as nobody is in it any more.
+    pub values: Option<Vec<Value>>,
+}
+
 /// The records that a shard says at one epoch, in one allocation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slice {
@@ -117,6 +133,7 @@ pub struct Slice {
     headers: Vec<(String, Option<Vec<u8>>)>,
     shown: Vec<Shown>,
     hidden: Vec<String>,
+    groups: Vec<ShownGroup>,
     /// What became of the input records that the slice has the effects of.
     pub counts: Counts,
     /// Where the shard stood when the slice was closed.
@@ -221,6 +238,21 @@ impl Slice {
         &self.shown
     }
 
+    /// Adds a group's newest values to show, or none to take it back. No record is made of them.
+    pub fn show_group(&mut self, dimension: &str, segment: &str, values: Option<&[Value]>) {
+        self.groups.push(ShownGroup {
+            dimension: dimension.to_owned(),
+            segment: segment.to_owned(),
+            values: values.map(<[Value]>::to_vec),
+        });
+    }
+
+    /// The groups' values to show, once committed, in the order in which they were said.
+    #[must_use]
+    pub fn shown_groups(&self) -> &[ShownGroup] {
+        &self.groups
+    }
+
     /// How many bytes its records hold, which is what back-pressure counts.
     #[must_use]
     pub fn len_bytes(&self) -> usize {
@@ -240,6 +272,7 @@ impl Slice {
         self.headers.clear();
         self.shown.clear();
         self.hidden.clear();
+        self.groups.clear();
         self.counts = Counts::default();
     }
 }
@@ -255,6 +288,7 @@ mod tests {
         slice.hide("gone");
         slice.hide("back");
         slice.show("back", &[]);
+        slice.show_group("plan", "pro", None);
         let shown: Vec<_> = slice.shown().iter().map(|shown| &shown.account).collect();
         assert_eq!(shown, ["back"]);
         assert_eq!(slice.hidden(), ["gone", "back"]);

@@ -20,9 +20,12 @@
 //! | `K` | day | what the shard's accounts change in cohorts, and whether that was handed on |
 //! | `X` | shard, day | what a shard said of cohorts, where they belong to this one |
 //! | `O` | sign-up day, plan | what happened in cohorts on days that can no longer change |
-//! | `Q`, `V` | cohort, and | what was told of cohorts, and as of which day they stand |
+//! | `Q`, `Y` | cohort, and | what was told of cohorts, and as of which day they stand |
 //! | `H` | | which days of groups were forgotten |
 //! | `R` | day, dimension, segment | what was told of a group that belongs to the shard |
+//! | `W` | | how many times the shard was restored |
+//! | `L`, `l` | shard, and dimension, segment | what a shard says now of a group that belongs to this one, and in which life all of it was said |
+//! | `V` | dimension, segment | that readers have live values of a group that belongs to the shard |
 //! | `I`, `B` | number | ids of product events, of others, applied since the slice before, until all are forgotten |
 
 use std::cell::Cell;
@@ -243,6 +246,7 @@ impl Engine {
             live -= forget_days(no, account, put);
         }
         let mut keys = self.rollup.save(columns, put);
+        keys += self.live.save(!self.accounts.is_empty(), put);
         if !self.accounts.is_empty() {
             keys += self.groups.save(columns, put);
         }
@@ -275,6 +279,7 @@ impl Engine {
         }
         self.groups.save_nothing();
         self.rollup.save_nothing();
+        self.live.save_nothing();
         self.changelog.removed.clear();
         self.changelog.product_ids.new.clear();
         self.changelog.business_ids.new.clear();
@@ -355,11 +360,14 @@ impl Engine {
             b'K' => self.groups.cohorts.restore(rest, value)?,
             b'O' => self.rollup.cohorts.restore_past(rest, value)?,
             b'Q' => self.rollup.cohorts.restore_told(rest, value)?,
-            b'V' => self.rollup.cohorts.restore_as_of(value)?,
+            b'Y' => self.rollup.cohorts.restore_as_of(value)?,
             b'P' | b'M' | b'X' => {
                 let columns = self.terms.columns();
                 self.rollup.take(key, Some(value), true, columns)?;
             }
+            b'L' | b'l' => self.live.groups.take(key, Some(value), true)?,
+            b'V' => self.live.groups.restore_told(rest)?,
+            b'W' => self.live.restore_generation(value)?,
             b'H' => self.rollup.restore_forgotten(value)?,
             b'R' => self.rollup.restore(rest, value, self.terms.columns())?,
             b'I' | b'B' => self.restore_ids(*kind, at.uint()?, value)?,

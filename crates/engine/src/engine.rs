@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use mainstay_model::{AccountDaily, AccountMetrics, Body, Code, CohortValue, Corrected};
-use mainstay_model::{Day, Event, Rejection, SegmentDaily, Timestamp};
+use mainstay_model::{Day, Event, Rejection, SegmentDaily, SegmentMetrics, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::{Account, KEPT_DAYS, Surroundings};
@@ -17,13 +17,14 @@ use crate::cohorts::Changes;
 use crate::dedup::{Dedup, Remembered, Seen};
 use crate::explain::Look;
 use crate::groups::{COHORTS, Groups, Said};
+use crate::live::{Beat, Live};
+use crate::live_groups;
 use crate::pack::Unpacker;
 use crate::reading::Reading;
 use crate::rollup::{self, Rollup, corrected};
 use crate::settings::Settings;
 use crate::stream_time::StreamTime;
 use crate::terms::Terms;
-use crate::view::View;
 use crate::zones::{ZoneNo, Zones};
 
 /// An account's number within its shard, in the order of first sight; never given twice.
@@ -40,12 +41,13 @@ pub struct Engine {
     pub(crate) dedup: Dedup,
     sweep: Sweep,
     /// Accounts with live values to be told, the oldest change first.
-    changed: VecDeque<AccountNo>,
+    pub(crate) changed: VecDeque<AccountNo>,
     pub(crate) changelog: Changelog,
-    place: Place,
+    pub(crate) place: Place,
     /// What the shard's accounts give to groups, and the groups that belong to the shard.
     pub(crate) groups: Groups,
     pub(crate) rollup: Rollup,
+    pub(crate) live: Live,
 }
 
 /// Which of how many shards one is.
@@ -73,6 +75,12 @@ pub trait Outputs {
 
     /// A value of a cohort of the fleet, or what has become of it.
     fn cohort_value(&mut self, _: &CohortValue<'_>) {}
+
+    /// The newest rolling values of a group.
+    fn segment_metrics(&mut self, _: &SegmentMetrics<'_>) {}
+
+    /// Nobody is in a group any more: what [`Outputs::segment_metrics`] said of it holds no more.
+    fn segment_gone(&mut self, _dimension: &str, _segment: &str) {}
 
     /// What the shard's accounts give to the group of a dimension and a segment, to be handed to
     /// [`Engine::take_part`] of the shard that the group belongs to; to every shard, this one too, where there is no
@@ -169,6 +177,7 @@ impl Engine {
             place,
             groups: Groups::default(),
             rollup: Rollup::new(place.of),
+            live: Live::new(place.of),
         }
     }
 
@@ -219,6 +228,7 @@ impl Engine {
         account.apply(event, day, &mut around);
         if matches!(event.body, Body::AccountDeleted) && account.lifecycle.deleted_on().is_some() {
             out.account_gone(&account.id);
+            self.live.says(no, day, None, &self.terms);
         }
         self.mark(no);
     }
@@ -320,6 +330,7 @@ impl Engine {
     }
 
     fn time_moved(&mut self) {
+        self.live.time_moved(self.time.now(), &self.zones);
         if self.zones.advance(self.watermark()) {
             match self.sweep.walking {
                 true => self.sweep.again = true,
@@ -370,6 +381,7 @@ impl Engine {
 
     /// Does one bounded step of what time made due, and says whether there is more.
     pub fn work(&mut self, out: &mut dyn Outputs) -> bool {
+        self.note_new_days();
         let mut left = STEP;
         while self.sweep.walking && left > 0 {
             match self.accounts.get(self.sweep.at) {
@@ -393,7 +405,10 @@ impl Engine {
     }
 
     fn has_work(&self) -> bool {
-        self.sweep.walking || self.groups.has_news() || self.rollup.has_news()
+        self.sweep.walking
+            || self.live.has_work()
+            || self.groups.has_news()
+            || self.rollup.has_news()
     }
 
     /// Every account has closed the days that are over.
@@ -429,6 +444,9 @@ impl Engine {
     /// # Errors
     /// When it is nothing that this release says.
     pub fn take_part(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), BrokenState> {
+        if live_groups::is_live(key) {
+            return Ok(self.live.groups.take(key, value, false)?);
+        }
         Ok(self.rollup.take(key, value, false, self.terms.columns())?)
     }
 
@@ -456,6 +474,7 @@ impl Engine {
     pub fn tell_groups(&mut self, out: &mut dyn Outputs) {
         self.rollup.tell_all();
         while self.work_on_groups(out) {}
+        self.tell_live_groups(&Beat::LAST, out);
     }
 
     /// Closes the next day of an account, if it is over. Says whether it was.
@@ -560,10 +579,11 @@ impl Engine {
                     account.changed = false;
                     let now = self.time.now();
                     let day = self.zones.day_of(account.zone.value, now);
-                    if account.lifecycle.deleted_on().is_none() {
-                        let view = View::new(account, &self.terms, &self.zones, day);
-                        let readers = self.terms.readers();
-                        let values = readers.tell_account(&readers.read(&view), day);
+                    let there = account.lifecycle.deleted_on().is_none();
+                    let reading =
+                        there.then(|| Reading::now(account, day, &self.terms, &self.zones));
+                    if let Some(reading) = &reading {
+                        let values = self.terms.readers().tell_account(&reading.parts, day);
                         out.account_metrics(&AccountMetrics {
                             account: &account.id,
                             as_of: now,
@@ -572,6 +592,7 @@ impl Engine {
                             values: &values,
                         });
                     }
+                    self.live.says(no, day, reading, &self.terms);
                 }
                 Pace::Later => self.changed.push_back(no),
                 Pace::Stop => return self.changed.push_front(no),
@@ -588,7 +609,7 @@ impl Engine {
         day: mainstay_model::Day,
     ) -> Option<mainstay_model::Parts> {
         let account = self.accounts[self.find(account)? as usize].as_ref()?;
-        let view = View::new(account, &self.terms, &self.zones, day);
+        let view = crate::view::View::new(account, &self.terms, &self.zones, day);
         let known = account.lifecycle.is_known_on(day);
         known.then(|| metric.read(&view, None))
     }
@@ -614,7 +635,7 @@ impl Engine {
             Size {
                 ids: self.dedup.len(),
                 crowded: self.groups.crowded(),
-                bytes: self.dedup.bytes(),
+                bytes: self.dedup.bytes() + self.live.bytes(),
                 ..Size::default()
             },
             |size, account| Size {
@@ -643,6 +664,7 @@ impl Engine {
                 self.changed.push_back(no);
             }
         }
+        self.live.restored(self.changed.len());
     }
 }
 

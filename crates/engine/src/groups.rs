@@ -87,7 +87,11 @@ struct Cell {
 }
 
 impl Open {
-    fn add(&mut self, reading: &Reading, places: &[usize]) {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accounts == 0
+    }
+
+    pub(crate) fn add(&mut self, reading: &Reading, places: &[usize]) {
         self.accounts += 1;
         self.cells.resize(places.len(), Cell::default());
         for (cell, place) in self.cells.iter_mut().zip(places) {
@@ -99,7 +103,7 @@ impl Open {
         }
     }
 
-    fn subtract(&mut self, reading: &Reading, places: &[usize]) {
+    pub(crate) fn subtract(&mut self, reading: &Reading, places: &[usize]) {
         debug_assert!(self.accounts > 0, "only who was added is taken out");
         self.accounts = self.accounts.saturating_sub(1);
         for (cell, place) in self.cells.iter_mut().zip(places) {
@@ -168,7 +172,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    fn of(open: &Open) -> Part {
+    pub(crate) fn of(open: &Open) -> Part {
         Part {
             accounts: open.accounts,
             parts: open.cells.iter().map(|cell| cell.parts.clone()).collect(),
@@ -300,7 +304,7 @@ impl Groups {
         if self.rows.contains_key(name) {
             return true;
         }
-        let Some(beyond) = self.limit.enters(name, most) else {
+        let Some(beyond) = self.limit.enters(dimension, segment, most) else {
             return true;
         };
         self.state_dirty = true;
@@ -377,7 +381,7 @@ impl Groups {
             return self.cohorts.next_settled().map(Said::CohortsGone);
         }
         let (name, row) = self.rows.pop_first()?;
-        self.limit.leaves(&name);
+        self.limit.leaves(&name.dimension, &name.segment);
         self.unsaved.remove(&name);
         self.unsaid.remove(&name);
         if row.written {
@@ -495,7 +499,8 @@ impl Groups {
             written: true,
         };
         if *name.dimension != *ALL {
-            self.limit.enters(&name, usize::MAX);
+            self.limit
+                .enters(&name.dimension, &name.segment, usize::MAX);
         }
         self.rows.insert(name, row);
         Ok(())

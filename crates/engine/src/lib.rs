@@ -18,6 +18,8 @@ mod explain;
 mod facts;
 mod groups;
 mod limit;
+mod live;
+mod live_groups;
 mod metrics;
 mod pack;
 mod reading;
@@ -33,6 +35,7 @@ pub use changelog::{BrokenState, Put};
 pub use cohorts::{CohortMeasure, cohort_measures};
 pub use engine::{Due, Engine, Outputs, Pace, Place, Size, Verdict};
 pub use explain::{ByUser, Explanation, Look, NoValue, OnDay};
+pub use live::Beat;
 pub use metrics::{
     Asked, CATALOGUE, Metric, Read, account_columns, account_infos, group_columns, infos,
 };

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::groups::GroupDay;
 use crate::pack::{Malformed, Packer, Unpacker};
 
 /// The last segment that is told, by dimension; of other dimensions every segment is.
@@ -50,36 +49,41 @@ impl Last {
     }
 }
 
-/// The segments that a shard keeps, by dimension, with how many days each has.
+/// The segments that a shard keeps, by dimension, with how many sums each has.
 #[derive(Default)]
 pub(crate) struct Limit {
-    days: BTreeMap<Box<str>, BTreeMap<Box<str>, u32>>,
+    sums: BTreeMap<Box<str>, BTreeMap<Box<str>, u32>>,
     pub(crate) last: Last,
 }
 
 impl Limit {
-    /// A day of a segment is kept from now on. Says which segment that puts beyond the limit, if one.
-    pub(crate) fn enters(&mut self, name: &GroupDay, most: usize) -> Option<Box<str>> {
-        let segments = self.days.entry(name.dimension.clone()).or_default();
-        *segments.entry(name.segment.clone()).or_default() += 1;
+    /// A sum of a segment is kept from now on. Says which segment that puts beyond the limit, if one.
+    pub(crate) fn enters(
+        &mut self,
+        dimension: &str,
+        segment: &str,
+        most: usize,
+    ) -> Option<Box<str>> {
+        let segments = self.sums.entry(dimension.into()).or_default();
+        *segments.entry(segment.into()).or_default() += 1;
         if segments.len() <= most.max(1) {
             return None;
         }
         let (beyond, _) = segments.pop_last()?;
         let (last, _) = segments.last_key_value()?;
-        self.last.0.insert(name.dimension.clone(), last.clone());
+        self.last.0.insert(dimension.into(), last.clone());
         Some(beyond)
     }
 
-    /// A day of a segment is kept no more.
-    pub(crate) fn leaves(&mut self, name: &GroupDay) {
-        let Some(segments) = self.days.get_mut(&name.dimension) else {
+    /// A sum of a segment is kept no more.
+    pub(crate) fn leaves(&mut self, dimension: &str, segment: &str) {
+        let Some(segments) = self.sums.get_mut(dimension) else {
             return;
         };
-        if let Some(days) = segments.get_mut(&name.segment) {
-            *days -= 1;
-            if *days == 0 {
-                segments.remove(&name.segment);
+        if let Some(sums) = segments.get_mut(segment) {
+            *sums -= 1;
+            if *sums == 0 {
+                segments.remove(segment);
             }
         }
     }
@@ -88,22 +92,17 @@ impl Limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mainstay_model::Day;
 
     #[test]
     fn the_first_by_name_stay_and_what_was_beyond_never_comes_back() {
-        let day = |segment: &str, day| GroupDay {
-            day: Day(day),
-            dimension: "region".into(),
-            segment: segment.into(),
-        };
         let mut limit = Limit::default();
-        assert_eq!(limit.enters(&day("west", 1), 2), None);
-        assert_eq!(limit.enters(&day("west", 2), 2), None);
-        assert_eq!(limit.enters(&day("east", 1), 2), None);
-        assert_eq!(limit.enters(&day("north", 1), 2).as_deref(), Some("west"));
+        let mut enters = |segment| limit.enters("region", segment, 2);
+        assert_eq!(enters("west"), None);
+        assert_eq!(enters("west"), None);
+        assert_eq!(enters("east"), None);
+        assert_eq!(enters("north").as_deref(), Some("west"));
         assert!(limit.last.admits("region", "north") && limit.last.admits("plan", "west"));
-        limit.leaves(&day("east", 1));
+        limit.leaves("region", "east");
         assert!(!limit.last.admits("region", "west"));
     }
 }

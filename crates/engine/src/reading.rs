@@ -26,15 +26,28 @@ pub(crate) struct Reading {
 impl Reading {
     /// Reads an account as of a day; `None` when the account is not known on that day.
     pub(crate) fn of(account: &Account, day: Day, terms: &Terms, zones: &Zones) -> Option<Reading> {
-        if !account.lifecycle.is_known_on(day) {
-            return None;
-        }
+        let known = account.lifecycle.is_known_on(day);
+        known.then(|| Reading::now(account, day, terms, zones))
+    }
+
+    /// Reads an account that is there, whatever is known of it on that day.
+    pub(crate) fn now(account: &Account, day: Day, terms: &Terms, zones: &Zones) -> Reading {
         let view = View::new(account, terms, zones, day);
         let segment = |(no, _)| account.value_of(no, day).unwrap_or(UNKNOWN).into();
-        Some(Reading {
+        Reading {
             parts: terms.readers().read(&view),
             segments: terms.segments().map(segment).collect(),
-        })
+        }
+    }
+
+    /// What of it groups are told from, in the order of the columns of groups.
+    pub(crate) fn of_groups(mut self, terms: &Terms) -> Reading {
+        let places = terms.readers().of_groups().iter();
+        let parts = places.map(|place| std::mem::take(&mut self.parts[*place]));
+        Reading {
+            parts: parts.collect(),
+            segments: self.segments,
+        }
     }
 
     pub(crate) fn pack(&self, to: &mut Packer<'_>) {

@@ -47,20 +47,20 @@ const HISTORY_DAYS: i32 = 400;
 
 /// What a shard said, as it came: with a number for the values that it speaks of.
 #[derive(Clone, Default)]
-struct Kept {
-    bytes: Box<[u8]>,
-    written: bool,
+pub(crate) struct Kept {
+    pub(crate) bytes: Box<[u8]>,
+    pub(crate) written: bool,
 }
 
 impl Kept {
     /// What it says, if it speaks of the same values as we do.
-    fn of(&self, columns: u64) -> Option<&[u8]> {
+    pub(crate) fn of(&self, columns: u64) -> Option<&[u8]> {
         let (of, said) = self.bytes.split_first_chunk()?;
         (*of == columns.to_le_bytes()).then_some(said)
     }
 
     /// Writes it, and says how many keys that adds.
-    fn save(&mut self, key: &[u8], put: &mut Put<'_>) -> i64 {
+    pub(crate) fn save(&mut self, key: &[u8], put: &mut Put<'_>) -> i64 {
         put(key, Some(&self.bytes));
         i64::from(!std::mem::replace(&mut self.written, true))
     }
@@ -240,6 +240,12 @@ impl Rollup {
             all.frozen = all.frozen.min(all.closed.minus(HISTORY_DAYS));
         }
         Some(all)
+    }
+
+    /// Whether every shard keeps a segment, as far as they have said.
+    pub(crate) fn admits(&self, dimension: &str, segment: &str) -> bool {
+        let stand = self.stand.as_ref();
+        stand.is_none_or(|stand| stand.last.admits(dimension, segment))
     }
 
     /// Whatever has changed is told now: after a restore, and when nothing more will come.

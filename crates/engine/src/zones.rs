@@ -91,6 +91,18 @@ impl Zones {
         true
     }
 
+    /// How many zones there are.
+    pub(crate) fn len(&self) -> usize {
+        self.calendars.len()
+    }
+
+    /// When the next day begins somewhere.
+    pub(crate) fn next_today(&self, now: Timestamp) -> Timestamp {
+        let zones = self.calendars.iter().map(|calendar| calendar.zone);
+        let ends = zones.map(|zone| zone.end_of(zone.day_of(now)));
+        ends.min().unwrap_or(Timestamp(i64::MAX))
+    }
+
     /// When the watermark will end the next day somewhere.
     pub(crate) fn next_end(&self) -> Timestamp {
         self.next_end

@@ -90,6 +90,24 @@ pub struct AccountMetrics<'a> {
     pub values: &'a [Value],
 }
 
+/// The newest rolling values of a group of accounts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SegmentMetrics<'a> {
+    /// By what accounts are put together: `all`, or a trait.
+    pub dimension: &'a str,
+    /// The value of the trait; the fleet is `all`, accounts without a value are `unknown`.
+    pub segment: &'a str,
+    /// The newest event time that they count.
+    pub as_of: Timestamp,
+    /// Made while records were still waiting to be read somewhere, or before every shard has said what it knows: the
+    /// values will move without anything happening.
+    pub partial: bool,
+    /// Every input of every shard that has accounts in the group has been silent: the values may be old.
+    pub data_stale: bool,
+    /// In the order of the columns of groups.
+    pub values: &'a [Value],
+}
+
 /// A value that a correction replaced.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Corrected {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use mainstay_connectors::kafka::{MakeShard, Observer, Runtime, Told};
 use mainstay_connectors::prometheus::{self, AccountLimits, Metrics};
 use mainstay_connectors::{Slice, Topic};
-use mainstay_engine::account_infos;
+use mainstay_engine::{account_infos, group_columns};
 use mainstay_model::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -118,6 +118,7 @@ pub(crate) fn metrics_settings(config: &Config, plan: &Plan) -> prometheus::Sett
     let names = plan.sources.iter().map(|(name, _)| name.clone());
     prometheus::Settings {
         catalogue: account_infos(),
+        groups: group_columns(&plan.settings),
         sources: names.chain([Topic::Partials.name().to_owned()]).collect(),
         accounts: AccountLimits {
             always: config.prometheus.accounts.clone(),

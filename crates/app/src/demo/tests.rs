@@ -1,7 +1,7 @@
 //! A short demo from end to end, and a verdict that cannot be talked round.
 
 use mainstay_connectors::prometheus::{AccountLimits, Metrics};
-use mainstay_engine::account_infos;
+use mainstay_engine::{account_infos, group_columns};
 use mainstay_testkit::company::settings;
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ use crate::wiring;
 fn watcher() -> Arc<Watcher> {
     let metrics = mainstay_connectors::prometheus::Settings {
         catalogue: account_infos(),
+        groups: group_columns(&settings()),
         sources: vec!["product".to_owned()],
         accounts: AccountLimits::default(),
         lateness_ms: settings().lateness_ms,

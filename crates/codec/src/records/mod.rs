@@ -16,7 +16,7 @@ pub use cohort::{cohort_value, cohort_value_key};
 pub use dead_letter::{
     Header, Letter, MAX_HOPS, dead_letter, dead_letter_line, hops, original_headers,
 };
-pub use segment::{segment_daily, segment_daily_key};
+pub use segment::{segment_daily, segment_daily_key, segment_metrics, segment_metrics_key};
 pub use write::value;
 
 /// The version of the shape of the records; it rises when a reader would have to change.

@@ -54,12 +54,13 @@ pub fn plan(kafka: &KafkaSettings, shards: u32) -> Vec<TopicPlan> {
 fn settings(topic: Topic) -> Vec<(&'static str, String)> {
     let days = |days: u64| (days * DAY_MS).to_string();
     match topic {
-        Topic::AccountMetrics => vec![("cleanup.policy", "compact".to_owned())],
+        Topic::AccountMetrics | Topic::SegmentMetrics | Topic::SegmentDaily | Topic::Cohorts => {
+            vec![("cleanup.policy", "compact".to_owned())]
+        }
         Topic::AccountDaily => vec![
             ("cleanup.policy", "compact,delete".to_owned()),
             ("retention.ms", days(400)),
         ],
-        Topic::SegmentDaily | Topic::Cohorts => vec![("cleanup.policy", "compact".to_owned())],
         Topic::DeadLetter => vec![
             ("cleanup.policy", "delete".to_owned()),
             ("retention.ms", days(30)),
@@ -78,6 +79,7 @@ fn what(topic: Topic) -> &'static str {
     match topic {
         Topic::AccountMetrics => "newest rolling values by account",
         Topic::AccountDaily => "final values by account and closed day",
+        Topic::SegmentMetrics => "newest rolling values by dimension and segment",
         Topic::SegmentDaily => "final values by dimension, segment and closed day",
         Topic::Cohorts => "values of cohorts of the fleet by cohort, metric and age",
         Topic::DeadLetter => "records that could not be applied",
@@ -393,6 +395,7 @@ pub fn acls(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Vec<Acl> {
             Topic::Partials | Topic::Changelog => &[Read, Write, Describe],
             Topic::AccountMetrics
             | Topic::AccountDaily
+            | Topic::SegmentMetrics
             | Topic::SegmentDaily
             | Topic::Cohorts
             | Topic::DeadLetter => &[Write, Describe],

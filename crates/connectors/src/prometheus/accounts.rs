@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_commit::ShardNo;
-use mainstay_model::{Info, Unit, Value};
+use mainstay_model::{Info, Unit};
 use prometheus::{GaugeVec, Registry};
 
-use super::families::float_vec;
+use super::families::{float_vec, number, with_unit};
 use crate::Shown;
 
 /// Which accounts have series.
@@ -37,13 +37,7 @@ impl Default for AccountLimits {
 /// The family of a metric's account gauges: `mainstay_account_`, its id, and its unit if not there yet.
 #[must_use]
 pub fn family_name(info: &Info) -> String {
-    let unit = match info.unit {
-        Unit::Seconds => "_seconds",
-        Unit::Ratio => "_ratio",
-        Unit::Count | Unit::Mean | Unit::Days | Unit::Date | Unit::Histogram => "",
-    };
-    let unit = if info.id.ends_with(unit) { "" } else { unit };
-    format!("mainstay_account_{}{unit}", info.id)
+    format!("mainstay_account_{}", with_unit(info))
 }
 
 /// The gauges of accounts.
@@ -169,19 +163,9 @@ impl Accounts {
     }
 }
 
-/// A value as a gauge has it: seconds are seconds, undefined is nothing.
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Undefined | Value::List(_) | Value::Day(_) => None,
-        Value::Count(count) => Some(*count as f64),
-        Value::Ratio(ratio) => Some(*ratio),
-        Value::Seconds(ms) => Some(*ms as f64 / 1000.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use mainstay_model::Levels;
+    use mainstay_model::{Levels, Value};
 
     use super::*;
 

@@ -1,5 +1,6 @@
-//! The families of the pipeline, each with the sentence that explains it.
+//! The families of the pipeline, each with the sentence that explains it, and how values become numbers.
 
+use mainstay_model::{Info, Unit, Value};
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -213,6 +214,27 @@ impl Families {
                 "1 when every shard of this process is restored and has caught up.",
             ),
         }
+    }
+}
+
+/// What a metric is called in the name of a family: its id, and its unit if not there yet.
+pub(super) fn with_unit(info: &Info) -> String {
+    let unit = match info.unit {
+        Unit::Seconds => "_seconds",
+        Unit::Ratio => "_ratio",
+        Unit::Count | Unit::Mean | Unit::Days | Unit::Date | Unit::Histogram => "",
+    };
+    let unit = if info.id.ends_with(unit) { "" } else { unit };
+    format!("{}{unit}", info.id)
+}
+
+/// A value as a gauge has it: seconds are seconds, undefined is nothing.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Undefined | Value::List(_) | Value::Day(_) => None,
+        Value::Count(count) => Some(*count as f64),
+        Value::Ratio(ratio) => Some(*ratio),
+        Value::Seconds(ms) => Some(*ms as f64 / 1000.0),
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use mainstay_commit::{Alarm, ShardNo};
-use mainstay_model::{Info, Timestamp};
+use mainstay_model::{Column, Info, Timestamp};
 use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::accounts::{AccountLimits, Accounts};
 use super::families::Families;
 use super::latency::{Latencies, QUANTILES};
 use super::letters::Letters;
+use super::segments::Segments;
 use crate::SourceNo;
 use crate::kafka::{Committed, Lag, Observer, Told};
 
@@ -20,8 +21,10 @@ const CAUGHT_UP: u64 = 10_000;
 
 /// What the metrics have to be told beforehand.
 pub struct Settings {
-    /// The catalogue, in the order in which values come.
+    /// The metrics of accounts, in the order in which values come.
     pub catalogue: Vec<&'static Info>,
+    /// The columns of groups, in the order in which values come.
+    pub groups: Vec<Column>,
     /// The sources' names, in their order.
     pub sources: Vec<String>,
     /// Which accounts have series.
@@ -44,6 +47,7 @@ pub struct Metrics {
 /// What was seen and is not in a family as it is.
 struct Seen {
     accounts: Accounts,
+    segments: Segments,
     latencies: Latencies,
     letters: Letters,
     shards: BTreeMap<ShardNo, ShardSeen>,
@@ -71,12 +75,14 @@ impl Metrics {
         let families = Families::register(&registry);
         build_info(&registry, &settings.version);
         let accounts = Accounts::register(&registry, &settings.catalogue, settings.accounts);
+        let segments = Segments::register(&registry, &settings.groups);
         Metrics {
             families,
             sources: settings.sources,
             lateness_ms: settings.lateness_ms,
             seen: Mutex::new(Seen {
                 accounts,
+                segments,
                 latencies: Latencies::new(),
                 letters: Letters::default(),
                 shards: BTreeMap::new(),
@@ -217,6 +223,9 @@ impl Metrics {
             for account in slice.shown() {
                 seen.accounts.show(committed.shard, account);
             }
+            for group in slice.shown_groups() {
+                seen.segments.show(committed.shard, group);
+            }
         }
     }
 
@@ -249,6 +258,7 @@ impl Metrics {
         let mut seen = self.lock();
         seen.shards.remove(&shard);
         seen.accounts.gone(shard);
+        seen.segments.gone(shard);
         let (families, label) = (&self.families, shard.to_string());
         // Not all of them have been set before.
         for family in [
@@ -398,6 +408,7 @@ mod tests {
     fn metrics() -> Metrics {
         Metrics::new(Settings {
             catalogue: Vec::new(),
+            groups: Vec::new(),
             sources: vec!["product".to_owned()],
             accounts: AccountLimits::default(),
             lateness_ms: 0,

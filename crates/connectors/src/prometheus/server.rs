@@ -115,6 +115,7 @@ mod tests {
     async fn health_readiness_and_metrics_are_served() {
         let metrics = Arc::new(Metrics::new(Settings {
             catalogue: Vec::new(),
+            groups: Vec::new(),
             sources: Vec::new(),
             accounts: AccountLimits::default(),
             lateness_ms: 0,

@@ -183,7 +183,7 @@ pub(crate) fn part_key(shard: u32, day: Day) -> Vec<u8> {
 }
 
 /// The key of the record that says as of which day cohorts stand.
-const AS_OF: &[u8] = b"V";
+const AS_OF: &[u8] = b"Y";
 
 impl Fleet {
     /// Takes in what a shard says of a day.
@@ -633,7 +633,7 @@ mod tests {
                 let restored = match key[0] {
                     b'O' => fleet.restore_past(rest, value),
                     b'Q' => fleet.restore_told(rest, value),
-                    b'V' => fleet.restore_as_of(value),
+                    b'Y' => fleet.restore_as_of(value),
                     _ => {
                         let mut at = Unpacker(rest);
                         let shard = at.u32().unwrap();

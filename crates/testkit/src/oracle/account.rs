@@ -209,18 +209,9 @@ impl Account {
     /// The days from the first event on for which the account has a record: until it is deleted, and again
     /// from the day on which it is created anew.
     pub(super) fn days_told(&self, last: Day) -> Vec<Day> {
-        let mut turns: Vec<(Timestamp, Day, bool)> = Vec::new();
-        turns.extend(self.deleted.iter().map(|(at, day)| (*at, *day, true)));
-        let anew = self.created.iter().filter(|(at, _)| {
-            // At one and the same instant the removal wins.
-            !self.deleted.iter().any(|(deleted_at, _)| deleted_at == at)
-        });
-        turns.extend(anew.map(|(at, day)| (*at, *day, false)));
-        turns.sort_by_key(|(at, ..)| *at);
-
         let mut days = BTreeSet::new();
         let mut alive_since = Some(self.first_day);
-        for (_, day, deleted) in turns {
+        for (_, day, deleted) in self.turns() {
             match (alive_since, deleted) {
                 (Some(since), true) => {
                     days.extend((since.0..=day.0).map(Day));
@@ -234,6 +225,24 @@ impl Account {
             days.extend((since.0..=last.0).map(Day));
         }
         days.into_iter().filter(|day| *day <= last).collect()
+    }
+
+    /// Whether the account was deleted and has not come back.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.turns().last().is_some_and(|(.., deleted)| *deleted)
+    }
+
+    /// Creations and deletions in the order of time, and which they are.
+    fn turns(&self) -> Vec<(Timestamp, Day, bool)> {
+        let mut turns: Vec<(Timestamp, Day, bool)> = Vec::new();
+        turns.extend(self.deleted.iter().map(|(at, day)| (*at, *day, true)));
+        let anew = self.created.iter().filter(|(at, _)| {
+            // At one and the same instant the removal wins.
+            !self.deleted.iter().any(|(deleted_at, _)| deleted_at == at)
+        });
+        turns.extend(anew.map(|(at, day)| (*at, *day, false)));
+        turns.sort_by_key(|(at, ..)| *at);
+        turns
     }
 }
 

@@ -157,6 +157,30 @@ pub(super) fn of_groups(truth: &Truth, found: &Found) -> Vec<String> {
     differences(expected.collect(), truth.closed, found)
 }
 
+/// Live records have no date: all are taken to be of one.
+pub(super) fn of_groups_now<L: AsRef<[u8]>>(
+    truth: &Truth,
+    records: impl IntoIterator<Item = L>,
+) -> Vec<String> {
+    let day = Day::default();
+    let mut newest: BTreeMap<String, Value> = BTreeMap::new();
+    for record in records {
+        let mut record: Value = serde_json::from_slice(record.as_ref()).unwrap_or_default();
+        record["date"] = day.to_string().into();
+        record["revision"] = 0.into();
+        let name = ["dimension", "segment"].map(|name| record[name].to_string());
+        newest.insert(name.join("/"), record);
+    }
+    let found = Found::of_lines(newest.values().map(Value::to_string));
+    let groups = truth.now.iter();
+    let groups = groups.map(|(group, now)| (group.clone(), BTreeMap::from([(day, now.clone())])));
+    let groups: BTreeMap<_, _> = groups.collect();
+    let expected = groups
+        .iter()
+        .map(|(group, days)| (Whose::Group(group.clone()), days));
+    differences(expected.collect(), None, &found)
+}
+
 fn differences(
     truth: BTreeMap<Whose, &BTreeMap<Day, Metrics>>,
     until: Option<Day>,

@@ -35,6 +35,26 @@ impl Groups {
     }
 }
 
+/// What the accounts of each group that are there say together, each of its own last day.
+#[derive(Default)]
+pub(super) struct GroupsNow(BTreeMap<Group, Parts>);
+
+impl GroupsNow {
+    /// Takes in what an account says of its last day.
+    pub(super) fn take(&mut self, account: &Account, last: Day, said: &DayParts, with: &Settings) {
+        for group in of(account, last, with) {
+            merge(self.0.entry(group).or_default(), &said.group);
+        }
+    }
+
+    pub(super) fn told(&self) -> BTreeMap<Group, Metrics> {
+        let groups = self.0.iter();
+        groups
+            .map(|(group, parts)| (group.clone(), told(parts)))
+            .collect()
+    }
+}
+
 /// The groups that an account is in at the end of a day.
 fn of(account: &Account, day: Day, settings: &Settings) -> Vec<Group> {
     let fleet = ("all".to_owned(), "all".to_owned());

@@ -34,7 +34,7 @@ use account::Account;
 pub use cohorts::{CohortName, CohortValue};
 pub use compare::{Found, FoundCohorts, same_value};
 use event::Event;
-use groups::Groups;
+use groups::{Groups, GroupsNow};
 use metrics::Facts;
 
 /// The values of an account or a group on one day, by the id of the metric as the record has it; those of a
@@ -213,7 +213,7 @@ impl Oracle {
         let Some(last_of_all) = known.iter().map(|(.., last)| *last).min() else {
             return Truth::default();
         };
-        let mut groups = Groups::default();
+        let (mut groups, mut now) = (Groups::default(), GroupsNow::default());
         let mut accounts = BTreeMap::new();
         for (id, facts, last) in &known {
             let mut days = BTreeMap::new();
@@ -225,11 +225,16 @@ impl Oracle {
                 }
             }
             accounts.insert((*id).clone(), days);
+            if !facts.account.is_deleted() {
+                let parts = facts.parts(*last);
+                now.take(facts.account, *last, &parts, &self.settings);
+            }
         }
         let facts = known.iter().map(|(_, facts, _)| facts);
         Truth {
             accounts,
             groups: groups.told(),
+            now: now.told(),
             cohorts: cohorts::of_fleet(facts, last_of_all),
             closed: Some(last_of_all),
         }
@@ -253,6 +258,8 @@ pub struct Truth {
     /// By dimension and segment, by day: each day on which an account is in the group, up to the last one
     /// that has closed for all accounts.
     pub groups: BTreeMap<Group, BTreeMap<Day, Metrics>>,
+    /// By dimension and segment, as of each account's own last day: the accounts that are there.
+    pub now: BTreeMap<Group, Metrics>,
     /// By what users are put together, cohort and metric, as of the last day that has closed for all
     /// accounts. An age that nobody has reached has no value.
     pub cohorts: BTreeMap<CohortName, CohortValue>,
@@ -287,6 +294,15 @@ impl Truth {
     #[must_use]
     pub fn group_differences(&self, found: &Found) -> Vec<String> {
         compare::of_groups(self, found)
+    }
+
+    /// Everything in which the newest records of groups differ from what the groups are now.
+    #[must_use]
+    pub fn live_group_differences<L: AsRef<[u8]>>(
+        &self,
+        records: impl IntoIterator<Item = L>,
+    ) -> Vec<String> {
+        compare::of_groups_now(self, records)
     }
 
     /// Everything in which the records of cohorts differ, as for accounts.
