@@ -26,6 +26,8 @@
 //! | `W` | | how many times the shard was restored |
 //! | `L`, `l` | shard, and dimension, segment | what a shard says now of a group that belongs to this one, and in which life all of it was said |
 //! | `V` | dimension, segment | that readers have live values of a group that belongs to the shard |
+//! | `-` | | a piece of what another shard hands on, while others are to come |
+//! | `+` | number, key | a further piece of another record |
 //! | `I`, `B` | number | ids of product events, of others, applied since the slice before, until all are forgotten |
 
 use std::cell::Cell;
@@ -44,6 +46,7 @@ use crate::facts::lifecycle::Lifecycle;
 use crate::facts::totals::Total;
 use crate::facts::users::UserNo;
 use crate::pack::{Malformed, Packer, Unpacker};
+use crate::pieces::{InPieces, MOST};
 use crate::reading::Reading;
 use crate::zones::Zones;
 
@@ -57,6 +60,10 @@ pub(crate) struct Changelog {
     next_ids: u64,
     /// Keys that are in the changelog and not removed.
     live_keys: u64,
+    /// Records that are in pieces.
+    in_pieces: InPieces,
+    /// So many bytes a record has at most.
+    most: usize,
     /// What is alive of the log that is being read.
     restored: BTreeMap<Box<[u8]>, Box<[u8]>>,
     time_written: bool,
@@ -106,6 +113,8 @@ impl Default for Changelog {
             business_ids: Ids::of_kind(b'B'),
             next_ids: 0,
             live_keys: 0,
+            in_pieces: InPieces::default(),
+            most: MOST,
             restored: BTreeMap::new(),
             time_written: false,
             names_written: false,
@@ -224,9 +233,14 @@ impl Engine {
     pub fn save(&mut self, put: &mut Put<'_>) {
         let mut value = Vec::new();
         let changed = Cell::new(false);
+        let (mut in_pieces, most) = (
+            std::mem::take(&mut self.changelog.in_pieces),
+            self.changelog.most,
+        );
+        let pieces = Cell::new(0);
         let put = &mut |key: &[u8], value: Option<&[u8]>| {
             changed.set(true);
-            put(key, value);
+            pieces.set(pieces.get() + in_pieces.put(key, value, most, put));
         };
         let mut live = self.changelog.live_keys;
         let columns = self.terms.columns();
@@ -246,6 +260,7 @@ impl Engine {
             live -= forget_days(no, account, put);
         }
         let mut keys = self.rollup.save(columns, put);
+        keys += self.arrived.save(put);
         keys += self.live.save(!self.accounts.is_empty(), put);
         if !self.accounts.is_empty() {
             keys += self.groups.save(columns, put);
@@ -268,6 +283,12 @@ impl Engine {
             self.changelog.live_keys +=
                 u64::from(!std::mem::replace(&mut self.changelog.time_written, true));
         }
+        self.changelog.in_pieces = in_pieces;
+        self.changelog.live_keys = self
+            .changelog
+            .live_keys
+            .checked_add_signed(pieces.get())
+            .expect("no piece is removed that was not counted");
     }
 
     /// Nothing is to be kept: forgets what changed since the last call.
@@ -280,6 +301,7 @@ impl Engine {
         self.groups.save_nothing();
         self.rollup.save_nothing();
         self.live.save_nothing();
+        self.arrived.save_nothing();
         self.changelog.removed.clear();
         self.changelog.product_ids.new.clear();
         self.changelog.business_ids.new.clear();
@@ -367,6 +389,7 @@ impl Engine {
             }
             b'L' | b'l' => self.live.groups.take(key, Some(value), true)?,
             b'V' => self.live.groups.restore_told(rest)?,
+            b'-' => self.arrived.restore(rest, value),
             b'W' => self.live.restore_generation(value)?,
             b'H' => self.rollup.restore_forgotten(value)?,
             b'R' => self.rollup.restore(rest, value, self.terms.columns())?,
@@ -415,8 +438,9 @@ impl Engine {
     /// # Errors
     /// When a record is none that this release writes, or records are missing.
     pub fn restored(&mut self) -> Result<(), BrokenState> {
-        let records = std::mem::take(&mut self.changelog.restored);
+        let mut records = std::mem::take(&mut self.changelog.restored);
         self.changelog.live_keys = records.len() as u64;
+        self.changelog.in_pieces.join(&mut records)?;
         for (key, value) in records {
             self.restore_record(&key, &value)?;
         }
@@ -735,5 +759,85 @@ impl Pending {
             cohorts,
             written: true,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Outputs, Place};
+    use crate::settings::Settings;
+    use mainstay_model::{AccountDaily, Body, Event, Id, SegmentDaily};
+    use std::borrow::Cow;
+
+    #[derive(Default)]
+    struct Ear(Vec<String>);
+
+    impl Outputs for Ear {
+        fn account_daily(&mut self, record: &AccountDaily<'_>) {
+            self.0.push(format!("{record:?}"));
+        }
+
+        fn segment_daily(&mut self, record: &SegmentDaily<'_>) {
+            self.0.push(format!("{record:?}"));
+        }
+
+        fn part(&mut self, _: Option<(&str, &str)>, key: &[u8], value: Option<&[u8]>) {
+            self.0.push(format!("{key:?} {value:?}"));
+        }
+    }
+
+    fn engine(most: usize) -> Engine {
+        let place = Place { number: 0, of: 1 };
+        let mut engine = Engine::new(Settings::default(), &["product".to_owned()], place);
+        engine.changelog.most = most;
+        engine
+    }
+
+    /// A restart after every event, once from a changelog of short records and once from one of long ones.
+    #[test]
+    fn a_changelog_in_pieces_holds_the_same_state() {
+        let tell = |most: usize| {
+            let (mut log, mut ear) = (BTreeMap::<Vec<u8>, Vec<u8>>::new(), Ear::default());
+            let mut longest = 0;
+            for no in 0..60i64 {
+                let mut engine = engine(most);
+                for (key, value) in &log {
+                    engine.restore(key, Some(value));
+                }
+                engine.restored().unwrap();
+                let at = Timestamp((20_500 * 24 + no * 7) * 3_600_000);
+                let text = |text: String| Id::new(Cow::Owned(text)).unwrap();
+                let event = Event {
+                    id: text(no.to_string()),
+                    account: text("acme".to_owned()),
+                    user: Some(text(format!("user {}", no % 5))),
+                    time: at,
+                    source: None,
+                    received_at: None,
+                    digest: no as u32,
+                    body: Body::Product {
+                        name: "opened".into(),
+                        duration_ms: 1000,
+                        actor: mainstay_model::Actor::Human,
+                    },
+                };
+                engine.apply(0, at, &event, &mut ear);
+                while engine.work(&mut ear) {}
+                engine.save(&mut |key, value| match value {
+                    Some(value) => {
+                        longest = longest.max(value.len());
+                        log.insert(key.to_vec(), value.to_vec());
+                    }
+                    None => _ = log.remove(key),
+                });
+                assert_eq!(engine.live_keys(), log.len() as u64);
+            }
+            (ear.0, longest)
+        };
+        let (long, longest) = tell(MOST);
+        let (short, shortest) = tell(40);
+        assert!(long.len() > 20 && longest > 100 && shortest <= 40);
+        assert_eq!(short, long);
     }
 }

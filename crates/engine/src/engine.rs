@@ -20,6 +20,7 @@ use crate::groups::{COHORTS, Groups, Said};
 use crate::live::{Beat, Live};
 use crate::live_groups;
 use crate::pack::Unpacker;
+use crate::pieces::{self, Arrived};
 use crate::reading::Reading;
 use crate::rollup::{self, Rollup, corrected};
 use crate::settings::Settings;
@@ -47,6 +48,7 @@ pub struct Engine {
     /// What the shard's accounts give to groups, and the groups that belong to the shard.
     pub(crate) groups: Groups,
     pub(crate) rollup: Rollup,
+    pub(crate) arrived: Arrived,
     pub(crate) live: Live,
 }
 
@@ -177,6 +179,7 @@ impl Engine {
             place,
             groups: Groups::default(),
             rollup: Rollup::new(place.of),
+            arrived: Arrived::default(),
             live: Live::new(place.of),
         }
     }
@@ -429,7 +432,7 @@ impl Engine {
                 Said::Cohorts(..) | Said::CohortsGone(_) => Some(COHORTS),
                 Said::Mark(_) => None,
             };
-            out.part(to, &key, value.as_deref());
+            pieces::hand_on(out, to, &key, value.as_deref(), pieces::MOST);
             return true;
         }
         let news = self.rollup.has_news();
@@ -444,6 +447,10 @@ impl Engine {
     /// # Errors
     /// When it is nothing that this release says.
     pub fn take_part(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), BrokenState> {
+        let Some((key, value)) = self.arrived.take(key, value)? else {
+            return Ok(());
+        };
+        let value = value.as_deref();
         if live_groups::is_live(key) {
             return Ok(self.live.groups.take(key, value, false)?);
         }

@@ -22,6 +22,7 @@ mod live;
 mod live_groups;
 mod metrics;
 mod pack;
+mod pieces;
 mod reading;
 mod rollup;
 mod settings;

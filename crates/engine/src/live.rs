@@ -18,6 +18,7 @@ use crate::groups::{ALL, Open, Part};
 use crate::limit::{Last, Limit};
 use crate::live_groups::{LiveGroups, mark_key, part_key};
 use crate::pack::{Malformed, Packer, Unpacker};
+use crate::pieces;
 use crate::reading::Reading;
 use crate::terms::Terms;
 use crate::zones::Zones;
@@ -475,7 +476,8 @@ impl From {
 
     fn say(&self, group: &Group, value: Option<&[u8]>, out: &mut dyn Outputs) {
         let to = Some((&*group.dimension, &*group.segment));
-        out.part(to, &part_key(self.shard, group), value);
+        let key = part_key(self.shard, group);
+        pieces::hand_on(out, to, &key, value, pieces::MOST);
     }
 
     fn mark(&self, mark: &LiveMark, out: &mut dyn Outputs) {
