@@ -455,6 +455,7 @@ impl Shard for Logic {
                 accounts: size.accounts as u64,
                 users: size.users as u64,
                 crowded_dimensions: size.crowded as u64,
+                days_behind: size.days_behind.into(),
                 state_bytes: size.bytes as u64,
                 ..self.standing
             };

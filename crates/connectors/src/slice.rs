@@ -99,6 +99,8 @@ pub struct Standing {
     pub users: u64,
     /// Dimensions with more segments than are told.
     pub crowded_dimensions: u64,
+    /// How many closed days it is behind the shard that is furthest ahead: groups wait for it.
+    pub days_behind: u64,
     /// Bytes of facts and ids, without what the allocator adds.
     pub state_bytes: u64,
 }

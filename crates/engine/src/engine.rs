@@ -138,6 +138,8 @@ pub struct Size {
     pub ids: usize,
     /// Dimensions with more segments than are told.
     pub crowded: usize,
+    /// How many closed days it is behind the shard that is furthest ahead: groups wait for it.
+    pub days_behind: u32,
     /// Bytes of facts and ids, without what the allocator adds.
     pub bytes: usize,
 }
@@ -642,6 +644,9 @@ impl Engine {
             Size {
                 ids: self.dedup.len(),
                 crowded: self.groups.crowded(),
+                days_behind: self
+                    .rollup
+                    .days_behind(self.place.number, self.terms.columns()),
                 bytes: self.dedup.bytes() + self.live.bytes(),
                 ..Size::default()
             },

@@ -248,6 +248,19 @@ impl Rollup {
         stand.is_none_or(|stand| stand.last.admits(dimension, segment))
     }
 
+    /// How many days a shard is behind the one that is furthest ahead; others wait for it before they tell a day of
+    /// a group.
+    pub(crate) fn days_behind(&self, shard: u32, columns: u64) -> u32 {
+        let closed = |mark: &Kept| Some(Mark::unpack(mark.of(columns)?).ok()?.closed);
+        let all = self.marks.iter().filter_map(closed);
+        let furthest = all.filter(|closed| *closed != NOBODY).max();
+        let mine = self.marks.get(shard as usize).and_then(closed);
+        let behind = furthest
+            .zip(mine)
+            .map(|(furthest, mine)| furthest.since(mine));
+        behind.map_or(0, |days| days.max(0).cast_unsigned())
+    }
+
     /// Whatever has changed is told now: after a restore, and when nothing more will come.
     pub(crate) fn tell_all(&mut self) {
         self.telling = self.has_closed_news();
@@ -608,6 +621,19 @@ mod tests {
             .says(0, &mark(9, 0))
             .says(1, &mark(9, 0));
         assert_eq!(case.heard(), [], "the same again is no news");
+    }
+
+    #[test]
+    fn a_shard_that_others_wait_for_knows_by_how_many_days() {
+        let mut case = Case::of_two_shards();
+        case.says(0, &mark(12, 0));
+        let behind =
+            |case: &Case| [0, 1].map(|no| case.rollup.days_behind(no, case.terms.columns()));
+        assert_eq!(behind(&case), [0, 0]);
+        case.says(1, &mark(9, 0));
+        assert_eq!(behind(&case), [0, 3]);
+        case.says(1, &nobody());
+        assert_eq!(behind(&case), [0, 0]);
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(super) struct Families {
     pub(super) state_accounts: IntGaugeVec,
     pub(super) state_bytes: IntGaugeVec,
     pub(super) crowded_dimensions: IntGaugeVec,
+    pub(super) days_behind: IntGaugeVec,
     pub(super) live_keys: IntGaugeVec,
     pub(super) changelog_bytes: IntCounter,
     pub(super) changelog_per_event: Gauge,
@@ -179,6 +180,12 @@ impl Families {
                 r,
                 "crowded_dimensions",
                 "Dimensions with more segments than `segments.max`, of which the last by name are not told.",
+                &["shard"],
+            ),
+            days_behind: int_vec(
+                r,
+                "shard_days_behind",
+                "Closed days that a shard is behind the one furthest ahead: segments, the fleet and cohorts wait for it.",
                 &["shard"],
             ),
             live_keys: int_vec(

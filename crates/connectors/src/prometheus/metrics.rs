@@ -202,6 +202,7 @@ impl Metrics {
         set(&families.state_bytes, label, slice.standing.state_bytes);
         let crowded = slice.standing.crowded_dimensions;
         set(&families.crowded_dimensions, label, crowded);
+        set(&families.days_behind, label, slice.standing.days_behind);
 
         let mut seen = self.lock();
         seen.refused.remove(&committed.shard);
@@ -267,6 +268,7 @@ impl Metrics {
             &families.state_accounts,
             &families.state_bytes,
             &families.crowded_dimensions,
+            &families.days_behind,
             &families.live_keys,
         ] {
             drop(family.remove_label_values(&[&label]));
