@@ -10,7 +10,7 @@ use mainstay_testkit::company;
 use mainstay_testkit::history::{self, Limits};
 use mainstay_testkit::oracle::ids::of_accounts;
 use mainstay_testkit::oracle::{Fate, Oracle};
-use mainstay_tests::shard_of;
+use mainstay_tests::{Company, shard_of};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -24,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         every_final_value_is_true_under_other_settings,
         histories_without_what_is_too_late_are_told_whole,
         a_company_of_three_weeks_is_told_as_it_was,
+        what_is_told_while_time_goes_on_is_true,
         no_metric_of_accounts_is_left_out,
     ])
 }
@@ -103,6 +104,36 @@ fn every_final_value_is_true_on_four_shards() {
         laws::none(&truth.group_differences(&said.found_of_groups()))?;
         laws::none(&truth.cohort_differences(&said.found_of_cohorts()))
     });
+}
+
+/// Also while days are open, and accounts in the east are a day ahead.
+fn what_is_told_while_time_goes_on_is_true() {
+    let company = Company::eventful(1);
+    let folder = tempfile::tempdir().expect("a folder for a history");
+    let path = folder.path().join("history.jsonl");
+    let lines: Vec<&[u8]> = company.lines.iter().map(|line| &line.value[..]).collect();
+    pipeline::write_lines(&path, &lines);
+    let settings = Settings {
+        segments: vec!["plan".to_owned()],
+        ..history::settings()
+    };
+    let mut oracle = Oracle::sharded(settings.clone(), |account| shard_of(account, 4));
+    lines.iter().for_each(|line| _ = oracle.take(line, None));
+    let plan = pipeline::plan(settings, Target::Files);
+    let mut replay = pipeline::replay_of(plan, vec![vec![path]], 4);
+    replay.open_end = true;
+    replay.replayed_at = oracle.newest().expect("a company does something");
+    let (said, _) = pipeline::run(&replay);
+    let truth = oracle.truth_so_far();
+    let mut differences = truth.differences(&said.found());
+    differences.extend(truth.group_differences(&said.found_of_groups()));
+    differences.extend(truth.cohort_differences(&said.found_of_cohorts()));
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n  {}",
+        differences.len(),
+        differences[..differences.len().min(40)].join("\n  ")
+    );
 }
 
 /// What an operator may decide, near the edges.

@@ -93,7 +93,8 @@ fn one_history(seed: u64, n: u64) -> Vec<Line> {
     };
     let steps = history::steps(seed * HISTORIES + n, STEPS);
     let mut arrival_ms = 0;
-    let lines = history::lines(&steps, limits).into_iter().map(|text| {
+    let lines = history::until_forgotten(history::lines(&steps, limits));
+    let lines = lines.into_iter().map(|text| {
         let text = move_to_own_account(text, n);
         let event: Value = serde_json::from_str(&text).unwrap_or_default();
         arrival_ms = received_ms(&event).unwrap_or(arrival_ms);

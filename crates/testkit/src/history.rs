@@ -155,6 +155,28 @@ pub fn lines(steps: &[Step], limits: Limits) -> Vec<String> {
     history.lines
 }
 
+/// A history up to where an account that was deleted may have been forgotten.
+///
+/// Of an account that comes back 100 days after its deletion the engine knows no more who its users were,
+/// which is what deletion is for; the oracle remembers for ever.
+#[must_use]
+pub fn until_forgotten(mut lines: Vec<String>) -> Vec<String> {
+    let received = |line: &String| {
+        let event: serde_json::Value = serde_json::from_str(line).ok()?;
+        chrono::DateTime::parse_from_rfc3339(event["received_at"].as_str()?).ok()
+    };
+    let deleted = |line: &&String| line.contains(r#""type":"account.deleted""#);
+    let Some(first) = lines.iter().find(deleted).and_then(received) else {
+        return lines;
+    };
+    let last = first + chrono::Duration::days(95);
+    let end = lines
+        .iter()
+        .position(|line| received(line).is_some_and(|at| at > last));
+    lines.truncate(end.unwrap_or(lines.len()));
+    lines
+}
+
 struct History {
     limits: Limits,
     now: Timestamp,
