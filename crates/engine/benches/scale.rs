@@ -21,7 +21,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
-use mainstay_engine::{Engine, Outputs, Pace, Place, Settings, Verdict};
+use mainstay_engine::{Beat, Engine, Outputs, Pace, Place, Settings, Verdict};
 use mainstay_model::{AccountDaily, AccountMetrics, Actor, Body, Event, Id};
 use mainstay_model::{SegmentDaily, Timestamp};
 
@@ -393,9 +393,15 @@ impl Worker {
                 }
             }
         };
-        let (_, telling) = self
-            .stopwatch
-            .long(|| engine.tell_changed(&mut pace, (false, false), told));
+        let beat = Beat {
+            at_ms: i64::try_from(now / 1_000_000).unwrap_or(i64::MAX),
+            interval_ms: (EMIT_INTERVAL_NS / 1_000_000) as i64,
+            ..Beat::LAST
+        };
+        let (_, telling) = self.stopwatch.long(|| {
+            engine.tell_changed(&mut pace, (false, false), told);
+            engine.tell_live_groups(&beat, told);
+        });
         let mut sent = 0;
         let mut put = |key: &[u8], value: Option<&[u8]>| {
             sent += key.len() + black_box(value).map_or(0, <[u8]>::len);
@@ -507,7 +513,7 @@ impl Calls {
         );
         self.apply.print("apply, an event");
         self.work.print("work, a step");
-        self.tell.print("tell_changed, a slice");
+        self.tell.print("live values, a slice");
         self.save.print("save, a slice");
         self.part.print("take_part");
         self.wait.print("an event waits");

@@ -4,8 +4,8 @@
 //! clock, no random numbers, no files, no broker and no log, and nothing in it follows the order of a hash
 //! map (`clippy.toml` of this crate makes that a build error).
 //!
-//! * [`Engine`]: one shard. `apply` takes an event in; `work` does what time made due; `tell_changed` tells
-//!   live values; `save` and `restore` are its binary form.
+//! * [`Engine`]: one shard. `apply` takes an event in; `work` does what time made due; `tell_changed` and
+//!   `tell_live_groups` tell live values; `save` and `restore` are its binary form.
 //! * [`CATALOGUE`]: every metric, each in its own file.
 //! * [`Settings`]: what an operator may decide.
 

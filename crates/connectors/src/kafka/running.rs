@@ -250,7 +250,7 @@ impl Running {
             }
             apply(logic.as_mut(), source, &record, suspects, self.shard);
             source.next = record.offset() + 1;
-            self.open.take(&record);
+            self.open.take(&record, source.internal);
             applied += 1;
             let at = (logic.stream_time(source.no), source.rank);
             if bound.is_some_and(|bound| at > bound) {
@@ -402,10 +402,14 @@ impl Running {
 }
 
 impl Open {
-    fn take(&mut self, record: &Record<'_>) {
+    /// What shards say to each other waits for a commit like all else, but nobody sent it to us.
+    fn take(&mut self, record: &Record<'_>, internal: bool) {
         self.moved = true;
-        self.records += 1;
         self.bytes += record.value().map_or(0, <[u8]>::len);
+        if internal {
+            return;
+        }
+        self.records += 1;
         if let Some(arrived) = record.timestamp_ms() {
             self.arrivals.note(arrived);
         }
