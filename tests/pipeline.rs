@@ -99,14 +99,38 @@ impl Said {
                 Some(record) => finals.insert(name, record),
             };
         }
+        finals.extend(self.final_cohorts());
         let date = |line: &Vec<u8>| json(line)["date"].as_str().map(str::to_owned);
         let newest = self.daily.iter().filter_map(date).max();
         let newest: Option<Day> = newest.and_then(|day| day.parse().ok());
         // Whether a day of a group at the end of input is told hangs on when its last zone was seen first.
         finals.retain(|(whose, date): &(String, String), _| {
             let date: Day = date.parse().expect("a record has a date");
-            !whose.starts_with('/') || newest.is_some_and(|newest| date <= newest.minus(2))
+            let of_account = whose.ends_with("//");
+            of_account || newest.is_some_and(|newest| date <= newest.minus(2))
         });
+        finals
+    }
+
+    /// Of the cohorts by day how many were back on each day, under that day; other values grow with every day.
+    fn final_cohorts(&self) -> Finals {
+        let mut finals = BTreeMap::new();
+        for line in &self.cohorts {
+            let record = json(line);
+            let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
+            let (cohort, metric, age) = (text("cohort"), text("metric"), text("age"));
+            let days = age.strip_prefix('d').and_then(|days| days.parse().ok());
+            let exact = metric == format!("retention_{age}");
+            let Some(days) = days.filter(|_| text("cohort_by") == "signup_day" && exact) else {
+                continue;
+            };
+            let from: Day = cohort.parse().expect("a cohort by day has a day");
+            let name = (format!("{cohort}/{metric}"), from.plus(days).to_string());
+            match without_revision(record).filter(|record| !record.contains(r#""value":null"#)) {
+                None => finals.remove(&name),
+                Some(record) => finals.insert(name, record),
+            };
+        }
         finals
     }
 }

@@ -524,7 +524,7 @@ impl Account {
     }
 
     /// Ends the day after the newest closed one and forgets what can no longer be asked for.
-    pub(crate) fn close(&mut self) -> Day {
+    pub(crate) fn close(&mut self, terms: &Terms) -> Day {
         self.closed = self.closed.plus(1);
         let oldest = self.oldest_kept();
         let forgotten = &mut self.unsaved.forgotten_days;
@@ -541,7 +541,7 @@ impl Account {
         if !self.membership.is_empty() {
             self.membership.forget_before(oldest);
         }
-        self.forget_past_of_some(oldest);
+        self.forget_past_of_some(oldest, terms.settings.active_min_events);
         self.unsaved.account = true;
         self.closed
     }
@@ -596,12 +596,12 @@ impl Account {
     }
 
     /// A sixteenth of the users a day, so that a large account is not walked through at once.
-    fn forget_past_of_some(&mut self, oldest: Day) {
+    fn forget_past_of_some(&mut self, oldest: Day, min_events: u32) {
         let part = self.closed.0.rem_euclid(16) as u32;
         for no in (part..self.users.len() as u32).step_by(16) {
             let user = self.users.get_mut(no);
             if user.oldest_day().is_some_and(|day| day < oldest) {
-                user.forget_before(oldest);
+                user.forget_before(oldest, min_events);
                 self.list(no);
             }
         }

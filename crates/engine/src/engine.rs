@@ -504,7 +504,7 @@ impl Engine {
         let account = self.accounts[no as usize]
             .as_mut()
             .expect("it was there above");
-        let day = account.close();
+        let day = account.close(&self.terms);
         if let Some(reading) = Reading::of(account, day, &self.terms, &self.zones) {
             let values = self.terms.readers().tell_account(&reading.parts, day);
             tell(account, day, &values, &[], &self.terms, &self.zones, out);

@@ -150,6 +150,8 @@ pub(crate) struct Live {
     generation_written: bool,
     /// So many accounts have to be told before the sums are whole.
     awaited: usize,
+    /// How many accounts that were.
+    restored: usize,
     /// All rows were handed on in this life.
     begun: bool,
     /// That was said, and what lies beyond the limit.
@@ -252,7 +254,8 @@ impl Live {
         };
         self.bytes += given.bytes();
         let Some(before) = self.accounts[no].replace(given) else {
-            self.awaited = self.awaited.saturating_sub(1);
+            // Others have come since the restore.
+            self.awaited -= usize::from(no < self.restored && self.awaited > 0);
             reading
                 .iter()
                 .for_each(|new| self.change(new, terms, Open::add));
@@ -419,7 +422,7 @@ impl Live {
     pub(crate) fn restored(&mut self, accounts: usize) {
         self.generation = self.generation.wrapping_add(1);
         self.generation_dirty = true;
-        self.awaited = accounts;
+        (self.awaited, self.restored) = (accounts, accounts);
         self.groups.tell_all();
     }
 

@@ -197,30 +197,30 @@ impl Fleet {
         let day = rest.day()?;
         let changes = Changes::unpack(&mut Unpacker(value))?;
         let part = self.parts.entry((day, shard)).or_default();
-        let before = std::mem::replace(&mut part.changes, changes.clone());
+        let mut news = changes.clone();
+        news.subtract(&std::mem::replace(&mut part.changes, changes));
         part.written |= written;
         if !written {
             self.unsaved.parts.insert((day, shard));
         }
         if self.as_of.is_some_and(|as_of| day <= as_of) && !written {
-            self.count(&before, -1);
-            self.count(&changes, 1);
+            self.count(&news);
         }
         Ok(())
     }
 
-    fn count(&mut self, changes: &Changes, times: i64) {
+    fn count(&mut self, changes: &Changes) {
         for (origin, tally) in changes.iter() {
-            self.count_tally(origin, tally, times);
+            self.count_tally(origin, tally);
         }
     }
 
-    fn count_tally(&mut self, origin: &Origin, tally: &Tally, times: i64) {
+    fn count_tally(&mut self, origin: &Origin, tally: &Tally) {
         for name in Name::all_of(origin) {
             let cohort = self.cohorts.entry(name.clone()).or_default();
             cohort.end = name.end();
-            cohort.counts.add(tally, times);
-            let users = tally.of(counted::USERS) * times;
+            cohort.counts.add(tally, 1);
+            let users = tally.of(counted::USERS);
             if users != 0 {
                 let sign_ups = cohort.sign_ups.entry(origin.day).or_default();
                 *sign_ups += users;
@@ -305,7 +305,7 @@ impl Fleet {
         let before = self.as_of.unwrap_or(day);
         let of_day = self.parts.range((day, 0)..=(day, u32::MAX));
         let of_day: Vec<Changes> = of_day.map(|(_, part)| part.changes.clone()).collect();
-        of_day.iter().for_each(|changes| self.count(changes, 1));
+        of_day.iter().for_each(|changes| self.count(changes));
         self.as_of = Some(day);
         self.unsaved.as_of = true;
         self.telling = true;
@@ -478,13 +478,13 @@ impl Fleet {
     pub(crate) fn restored(&mut self) {
         let past = std::mem::take(&mut self.past);
         for (origin, past) in &past {
-            self.count_tally(origin, &past.tally, 1);
+            self.count_tally(origin, &past.tally);
         }
         self.past = past;
         let Some(as_of) = self.as_of else { return };
         let parts = self.parts.range(..=(as_of, u32::MAX));
         let parts: Vec<Changes> = parts.map(|(_, part)| part.changes.clone()).collect();
-        parts.iter().for_each(|changes| self.count(changes, 1));
+        parts.iter().for_each(|changes| self.count(changes));
         self.telling = true;
     }
 }

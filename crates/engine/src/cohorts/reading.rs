@@ -138,11 +138,28 @@ fn of_account(
 impl Back {
     /// When a user came back, as of a day.
     fn of(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
+        let past = user.long_ago(signed_up);
+        let now = match user.bits_are_whole(day) {
+            true => Back::of_bits(user, signed_up, day, min_events),
+            false => Back::of_cells(user, signed_up, day, min_events),
+        };
+        Back(now.0 | past.0)
+    }
+
+    /// Of a user who has been away for long, or is far ahead of the day because one source is of another.
+    fn of_cells(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
+        let active = user.all_active_days(min_events).filter(|on| *on <= day);
+        let bits = active.fold(0, |bits, on| bits | Back::on(on.since(signed_up)).0);
+        let weeks = (day.since(signed_up) / 7).clamp(0, WEEKS);
+        let ahead = (weeks + 1..=WEEKS).fold(0, |bits, week| bits | 1 << Back::week(week));
+        Back(bits & !ahead)
+    }
+
+    fn of_bits(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
         // Beyond the newest active day there is nothing to see, and as of a later day less would be seen.
         let seen = day.min(user.newest_active());
-        let past = user.long_ago(signed_up);
         if seen < signed_up {
-            return past;
+            return Back::default();
         }
         let active = user.active_days(seen, min_events);
         let age = seen.since(signed_up);
@@ -165,7 +182,7 @@ impl Back {
             let later = active & 1u128.checked_shl(days).map_or(u128::MAX, |bit| bit - 1);
             bits |= u64::from(later != 0) << Back::since(place);
         }
-        Back(bits | past.0)
+        Back(bits)
     }
 
     /// What of it was not yet so the day before, which is not before the sign-up.
@@ -182,7 +199,7 @@ impl Back {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::users::Users;
+    use crate::facts::users::{Counts, Users};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -218,6 +235,7 @@ mod tests {
         fn when_a_user_came_back_is_known_for_ever(
             steps in prop::collection::vec(prop_oneof![4 => 1i32..9, 1 => 30i32..150], 1..60),
             sign_up in prop::option::of(0usize..60),
+            ahead in prop_oneof![Just(0i32), 0i32..300],
         ) {
             let mut users = Users::default();
             let no = users.find_or_add("ada");
@@ -228,14 +246,24 @@ mod tests {
                     (user.signed_up, user.signed_up_on) = (on(today), Day(today));
                     signed_up = Some(today);
                 }
+                let counts = Counts { events: 1, ..Counts::none(Day(today)) };
+                users.get_mut(no).count(counts);
                 users.get_mut(no).set_active(Day(today), on(today));
                 active.insert(today);
                 today += step;
+                // Nearly every day, as an account does; days may close long after they have come.
+                if place % 3 != 0 {
+                    users.get_mut(no).forget_before(Day(today - ahead - 100), 1);
+                }
                 let mut packed = Vec::new();
                 users.pack_past(no, &mut crate::pack::Packer(&mut packed));
+                let mut now = Vec::new();
+                users.get(no).pack_now(&mut crate::pack::Packer(&mut now));
                 let mut back = Users::default();
                 back.unpack_past(no, crate::pack::Unpacker(&packed)).unwrap();
-                for day in today - 42..=today {
+                back.restored(no).unpack_now(&now).unwrap();
+                back.get_mut(no).restored();
+                for day in today - ahead - 42..=today - ahead {
                     let from = signed_up.filter(|on| *on <= day).unwrap_or(0);
                     if from > day {
                         continue;

@@ -40,7 +40,7 @@ pub(crate) struct User {
     pub(crate) first_event: Timestamp,
     /// The first active day; [`User::NEVER`] while there was none.
     pub(crate) first_active: Day,
-    /// When the user came back, by active days whose bits are gone; [`OF_SIGN_UP`] says after what.
+    /// When the user came back, by active days whose cells are forgotten; [`OF_SIGN_UP`] says after what.
     long_ago: u64,
     id_at: u32,
     id_len: u16,
@@ -410,35 +410,17 @@ impl User {
     fn set_bit(&mut self, day: Day) -> Option<bool> {
         let ahead = day.since(self.newest);
         if ahead > 0 {
-            self.lose(ahead.unsigned_abs());
             self.bits = self.bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
             self.newest = day;
         }
-        let Some(bit) = 1u128.checked_shl(self.newest.since(day).unsigned_abs()) else {
-            self.active_long_ago(day);
-            return None;
-        };
+        let bit = 1u128.checked_shl(self.newest.since(day).unsigned_abs())?;
         let new = self.bits & bit == 0;
         self.bits |= bit;
         self.past_dirty |= new;
         Some(new)
     }
 
-    /// Keeps what cohorts need to know of the bits that so many new days push out.
-    fn lose(&mut self, days: u32) {
-        let kept = 128u32.saturating_sub(days);
-        let mut lost = match kept {
-            0 => self.bits,
-            kept => self.bits.checked_shr(kept).unwrap_or(0),
-        };
-        while lost != 0 {
-            let place = lost.trailing_zeros() + kept;
-            self.active_long_ago(self.newest.minus(place.cast_signed()));
-            lost &= lost - 1;
-        }
-    }
-
-    /// A day was active whose bit is gone. A sign-up comes so late at most that nobody asks any more how the user
+    /// A day was active whose cell is forgotten. A sign-up comes so late at most that nobody asks any more how the user
     /// came back after the first active day.
     fn active_long_ago(&mut self, day: Day) {
         let of_sign_up = self.long_ago & OF_SIGN_UP != 0;
@@ -455,7 +437,23 @@ impl User {
         self.past_dirty = true;
     }
 
-    /// When the user came back after the sign-up on a day, as far as its active days have no bits any more.
+    /// Every active day that there is a cell of, and the newest.
+    pub(crate) fn all_active_days(&self, min_events: u32) -> impl Iterator<Item = Day> {
+        let cells = self.cells().filter_map(Result::ok).map(|cell| cell.counts);
+        let all = std::iter::once(self.today).chain(cells);
+        all.filter(move |counts| counts.events >= min_events)
+            .map(|counts| counts.day)
+    }
+
+    /// Whether bits tell of every day up to one that has a cell: it is not far behind the newest, and the oldest is
+    /// not beyond them.
+    pub(crate) fn bits_are_whole(&self, day: Day) -> bool {
+        const NEAR_DAYS: i32 = 11;
+        let oldest = self.newest.minus(127);
+        self.newest.since(day) <= NEAR_DAYS && self.oldest_day().is_none_or(|known| known >= oldest)
+    }
+
+    /// When the user came back after the sign-up on a day, as far as its active days have no cells any more.
     pub(crate) fn long_ago(&self, signed_up: Day) -> Back {
         let of_sign_up = self.long_ago & OF_SIGN_UP != 0;
         match of_sign_up == (signed_up == self.signed_up_on) {
@@ -601,19 +599,21 @@ impl User {
             .max(self.session.map_or(self.today.day, |session| session.day))
     }
 
-    /// Forgets the cells of days before `day`.
-    pub(crate) fn forget_before(&mut self, day: Day) {
+    /// Forgets the cells of days before `day`, which were active with so many events.
+    pub(crate) fn forget_before(&mut self, day: Day, min_events: u32) {
         let mut rest = Unpacker(&self.past);
+        let mut forgotten = Vec::new();
         while let Ok(cell) = PackedCell::read(&mut rest) {
             if cell.counts.day >= day {
                 break;
             }
             self.past_dirty = true;
-            let kept = rest.0.len();
-            if kept == 0 {
-                self.past = Vec::new();
-                return;
+            if cell.counts.events >= min_events {
+                forgotten.push(cell.counts.day);
             }
+        }
+        for day in forgotten {
+            self.active_long_ago(day);
         }
         if self.past_dirty {
             let cells: Vec<Cell> = self

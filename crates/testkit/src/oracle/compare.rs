@@ -248,6 +248,11 @@ impl FoundCohorts {
         let read = serde_json::from_slice::<Map<String, Value>>(record).ok();
         match read.and_then(|record| Some((name(&record)?, record))) {
             Some((name, record)) => {
+                let before = self.values.get(&name);
+                if let Some(why) = broken_telling(before, &record) {
+                    let (by, cohort, metric) = &name;
+                    self.broken.push(format!("{by} {cohort}: {metric}: {why}"));
+                }
                 self.values.insert(name, record);
             }
             None => {
@@ -256,6 +261,28 @@ impl FoundCohorts {
             }
         }
     }
+}
+
+/// Why a value of a cohort cannot follow the one that was told before.
+fn broken_telling(before: Option<&Map<String, Value>>, now: &Map<String, Value>) -> Option<String> {
+    let revision = |record: &Map<String, Value>| record.get("revision").and_then(Value::as_i64);
+    let expected = before.and_then(revision).map_or(0, |before| before + 1);
+    if revision(now) != Some(expected) {
+        let found = now.get("revision");
+        return Some(format!("revision {found:?}, expected {expected}"));
+    }
+    let told = ["size", "value", "complete"].into_iter();
+    let changed = told.filter_map(|field| {
+        let was = before?.get(field)?;
+        (now.get(field) != Some(was)).then(|| (field.to_owned(), was.clone()))
+    });
+    let changed: Map<String, Value> = changed.collect();
+    let corrects = now.get("corrects").and_then(Value::as_object);
+    let corrects = corrects.cloned().unwrap_or_default();
+    (corrects != changed || (before.is_some() && changed.is_empty())).then(|| {
+        let (corrects, changed) = (Value::from(corrects), Value::from(changed));
+        format!("corrects {corrects}, but what changed had been {changed}")
+    })
 }
 
 /// That nothing is known and that nothing is said is the same here: a cohort has no fixed list of values.
