@@ -106,7 +106,7 @@ fn records_of_cohorts_are_held_against_the_truth() {
     let truth = two_days();
     let record = |name: &CohortName, told: &CohortValue| {
         json!({"cohort_by": name.0, "cohort": name.1, "metric": name.2, "age": told.age,
-            "size": told.size, "value": told.value, "complete": told.complete})
+            "size": told.size, "value": told.value, "complete": told.complete, "revision": 0})
         .to_string()
     };
     let lines: Vec<String> = truth.cohorts.iter().map(|(n, v)| record(n, v)).collect();
@@ -121,4 +121,11 @@ fn records_of_cohorts_are_held_against_the_truth() {
     let nothing = truth.cohort_differences(&FoundCohorts::default());
     let first = "signup_day 2026-03-01: activation_rate is not told, expected 1.0";
     assert_eq!(nothing.first().map(String::as_str), Some(first));
+    let twice = [&lines[0], &lines[0]];
+    let twice = truth.cohort_differences(&FoundCohorts::of_lines(twice));
+    assert!(
+        twice[0].contains("revision Some(Number(0)), expected 1"),
+        "{}",
+        twice[0]
+    );
 }
