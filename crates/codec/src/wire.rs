@@ -5,10 +5,9 @@
 
 use std::borrow::Cow;
 
-use mainstay_model::{Code, Field, Id, Rejection, Timestamp, Zone};
+use mainstay_model::{Code, Currency, Field, Id, Rejection, Timestamp, Zone};
 use serde_json::{Value, json};
 
-use crate::Currency;
 use crate::digest::{Digest, Digested};
 use crate::json::{Kind, Reader, shown};
 use crate::rfc3339;

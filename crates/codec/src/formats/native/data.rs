@@ -7,11 +7,11 @@
 use std::borrow::Cow;
 
 use mainstay_model::{
-    AccountFields, Actor, Body, Code, Field, Id, Kind, Rejection, Timestamp, UserFields, Zone,
+    AccountFields, Actor, Body, Code, Currency, Field, Id, Kind, Rejection, Timestamp, UserFields,
+    Zone,
 };
 use serde_json::{Value, json};
 
-use crate::Currency;
 use crate::digest::{Digest, Digested};
 use crate::json::{Reader, shown};
 use crate::wire::{
