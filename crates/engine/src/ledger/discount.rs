@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use mainstay_model::{
-    Discount, DiscountDuration, Id, Item, Reduction, Span, Subscription, Timestamp, UsageType,
+    Discount, DiscountDuration, Id, Interval, Item, Reduction, Span, Subscription, Timestamp,
+    UsageType,
 };
 
 use super::amount;
@@ -61,17 +62,9 @@ pub(super) fn monthly(of: &Subscription<'_>, at: Timestamp, rules: &Rules) -> Mo
     Monthly { gross, net }
 }
 
-/// One-off items are never recurring revenue, metered ones only where the rules say so; what is no
-/// recurring revenue takes no part of a discount either.
 fn lines<'s>(items: &'s [Item<'s>], rules: &Rules) -> BTreeMap<&'s Id<'s>, Line> {
     let mut lines = BTreeMap::new();
-    for item in items {
-        let Some(interval) = item.interval else {
-            continue;
-        };
-        if item.usage == UsageType::Metered && !rules.metered {
-            continue;
-        }
+    for (item, interval) in recurring(items, rules) {
         let cost = amount::each_time(item);
         let line = lines.entry(&item.price_id).or_insert_with(|| Line {
             each_time: Exact::zero(),
@@ -81,6 +74,18 @@ fn lines<'s>(items: &'s [Item<'s>], rules: &Rules) -> BTreeMap<&'s Id<'s>, Line>
         line.monthly += &(cost * &amount::times_a_month(interval));
     }
     lines
+}
+
+/// The items that are recurring revenue: one-off ones never are, metered ones only where the rules say so.
+/// What is no recurring revenue takes no part of a discount either.
+fn recurring<'s>(
+    items: &'s [Item<'s>],
+    rules: &Rules,
+) -> impl Iterator<Item = (&'s Item<'s>, Interval)> {
+    let metered = rules.metered;
+    let counts = move |item: &&Item<'_>| item.usage == UsageType::Licensed || metered;
+    let dated = |item: &'s Item<'s>| item.interval.map(|interval| (item, interval));
+    items.iter().filter(counts).filter_map(dated)
 }
 
 /// The share of `amount` that discounts leave, one after the other, never below 0.
@@ -106,16 +111,16 @@ fn counts(discount: &Discount<'_>, of: &Subscription<'_>, rules: &Rules) -> bool
     match discount.duration {
         DiscountDuration::Once => rules.discounts.once,
         DiscountDuration::Repeating => {
-            rules.discounts.repeating && (rules.discounts.repeating_on_yearly || !is_yearly(of))
+            rules.discounts.repeating
+                && (rules.discounts.repeating_on_yearly || !is_yearly(of, rules))
         }
         DiscountDuration::Forever => rules.discounts.forever,
     }
 }
 
-/// Whether everything that is paid again and again is paid by the year.
-fn is_yearly(of: &Subscription<'_>) -> bool {
-    let mut intervals = of.items.iter().filter_map(|item| item.interval);
-    intervals.all(|interval| interval.span == Span::Year)
+/// Whether all recurring revenue of a subscription is paid by the year.
+fn is_yearly(of: &Subscription<'_>, rules: &Rules) -> bool {
+    recurring(&of.items, rules).all(|(_, interval)| interval.span == Span::Year)
 }
 
 #[cfg(test)]

@@ -134,31 +134,36 @@ impl Movement {
     }
 }
 
+/// An account at an instant, as far as it decides what a change is.
+pub(super) struct Now {
+    /// Its revenue before, in minor units of the currency of the reports.
+    pub(super) before: i128,
+    /// Its revenue after.
+    pub(super) after: i128,
+    /// It pays something, if only so little that nothing of it is left when it is rounded.
+    pub(super) pays: bool,
+    /// Some subscription of it is there and not over.
+    pub(super) there: bool,
+    /// How many days it has been away, if it is.
+    pub(super) gap_days: Option<i32>,
+}
+
 /// What a change of an account's revenue is; `None` where it is nothing to tell.
-///
-/// `there`: some subscription of the account is not over. `gap_days`: for how long it has been away.
-pub(super) fn kind(
-    life: Life,
-    before: i128,
-    after: i128,
-    there: bool,
-    gap_days: Option<i32>,
-    rules: &Rules,
-) -> Option<Kind> {
+pub(super) fn kind(life: Life, now: &Now, rules: &Rules) -> Option<Kind> {
     let too_long = |days: i32| {
         let most = rules.reactivation_max_gap_days;
         most.is_some_and(|most| days > i32::from(most))
     };
     match life {
-        Life::NeverPaid => (after > 0).then_some(Kind::New),
-        Life::Churned { .. } if after <= 0 => None,
-        Life::Churned { .. } if gap_days.is_some_and(too_long) => Some(Kind::New),
+        Life::NeverPaid => now.pays.then_some(Kind::New),
+        Life::Churned { .. } if !now.pays => None,
+        Life::Churned { .. } if now.gap_days.is_some_and(too_long) => Some(Kind::New),
         Life::Churned { .. } => Some(Kind::Reactivation),
-        Life::Customer { .. } if !there => Some(Kind::Churn),
-        Life::Customer { .. } if after == 0 && rules.free_after_paid == FreeAfterPaid::Churned => {
+        Life::Customer { .. } if !now.there => Some(Kind::Churn),
+        Life::Customer { .. } if !now.pays && rules.free_after_paid == FreeAfterPaid::Churned => {
             Some(Kind::Churn)
         }
-        Life::Customer { .. } => match after.cmp(&before) {
+        Life::Customer { .. } => match now.after.cmp(&now.before) {
             std::cmp::Ordering::Greater => Some(Kind::Expansion),
             std::cmp::Ordering::Less => Some(Kind::Contraction),
             std::cmp::Ordering::Equal => None,

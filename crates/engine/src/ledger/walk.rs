@@ -12,7 +12,7 @@ use super::Policy;
 use super::cause::{Cause, cause};
 use super::discount::Monthly;
 use super::exact::Exact;
-use super::movement::{Churn, Kind, Life, Movement, Share, kind};
+use super::movement::{Churn, Kind, Life, Movement, Now, Share, kind};
 use super::timeline::{Counted, Standing, Step};
 
 /// An account's recurring revenue from an instant on, in minor units of the currency of the reports.
@@ -160,18 +160,21 @@ impl Walk {
             .iter()
             .map(|(subscription, step)| self.step(subscription, step, policy))
             .collect();
-        let after = self.mrr();
-        let there = self
-            .steps
-            .values()
-            .any(|step| matches!(step.standing, Standing::On(..)));
         let gap_days = match self.life {
             Life::Churned { at } => Some(self.day.since(policy.zone.day_of(at))),
             Life::NeverPaid | Life::Customer { .. } => None,
         };
-        if let Some(kind) = kind(self.life, before, after, there, gap_days, policy.rules) {
+        let is_there = |step: &Step| matches!(step.standing, Standing::On(..));
+        let now = Now {
+            before,
+            after: self.mrr(),
+            pays: self.sums.values().any(|sum| sum.exact.net.is_positive()),
+            there: self.steps.values().any(is_there),
+            gap_days,
+        };
+        if let Some(kind) = kind(self.life, &now, policy.rules) {
             let main = main_change(&changes, kind);
-            let stays_for_nothing = kind == Kind::Contraction && after == 0;
+            let stays_for_nothing = kind == Kind::Contraction && !now.pays;
             let cause = cause(main.before.as_ref(), main.now).of_account(stays_for_nothing);
             let movement = Movement {
                 at,
@@ -179,7 +182,7 @@ impl Walk {
                 cause,
                 event: Some(main.now.state.event.clone()),
                 before,
-                after,
+                after: now.after,
                 by_currency: self.shares(),
                 gap_days: gap_days.filter(|_| kind == Kind::Reactivation),
                 churn: (kind == Kind::Churn).then(|| churn(main.now)),
@@ -280,13 +283,13 @@ impl Walk {
 /// The change that names the cause: the one that moved most in the direction of the whole; of a churn one
 /// that ended.
 fn main_change<'c, 's>(changes: &'c [Change<'s>], kind: Kind) -> &'c Change<'s> {
-    let is_over = |step: &Step| matches!(step.standing, Standing::Over { .. });
-    let over =
-        |change: &Change<'_>| is_over(change.now) && !change.before.as_ref().is_some_and(is_over);
+    let is_there = |step: &Step| matches!(step.standing, Standing::On(..));
+    let left =
+        |change: &Change<'_>| change.before.as_ref().is_some_and(is_there) && !is_there(change.now);
     let weight = |change: &&Change<'_>| match kind {
         Kind::New | Kind::Expansion | Kind::Reactivation | Kind::Fx => (false, change.amount),
         Kind::Contraction => (false, -change.amount),
-        Kind::Churn => (over(change), -change.amount),
+        Kind::Churn => (left(change), -change.amount),
     };
     // Of two that are alike the first, by the ids of the subscriptions.
     let main = changes.iter().rev().max_by_key(weight);
