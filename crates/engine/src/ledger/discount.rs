@@ -41,11 +41,22 @@ struct Line {
     monthly: Exact,
 }
 
-/// What the items of a subscription come to in a month with the discounts that are active at `at`.
+/// What a subscription comes to in a month with the discounts that are active at `at`.
 pub(super) fn monthly(of: &Subscription<'_>, at: Timestamp, rules: &Rules) -> Monthly {
-    let mut lines = lines(&of.items, rules);
+    monthly_with(&of.items, of, at, rules)
+}
+
+/// The same if these items were bought in it.
+pub(super) fn monthly_with(
+    items: &[Item<'_>],
+    of: &Subscription<'_>,
+    at: Timestamp,
+    rules: &Rules,
+) -> Monthly {
+    let mut lines = lines(items, rules);
     let gross = lines.values().map(|line| line.monthly.clone()).sum();
-    let active = |discount: &&Discount<'_>| is_active(discount, at) && counts(discount, of, rules);
+    let active =
+        |discount: &&Discount<'_>| is_active(discount, at) && counts(discount, items, rules);
     let active: Vec<&Discount<'_>> = of.discounts.iter().filter(active).collect();
     for (price, line) in &mut lines {
         let own = active
@@ -107,20 +118,20 @@ fn is_active(discount: &Discount<'_>, at: Timestamp) -> bool {
 }
 
 /// Whether the rules let a discount lower recurring revenue.
-fn counts(discount: &Discount<'_>, of: &Subscription<'_>, rules: &Rules) -> bool {
+fn counts(discount: &Discount<'_>, items: &[Item<'_>], rules: &Rules) -> bool {
     match discount.duration {
         DiscountDuration::Once => rules.discounts.once,
         DiscountDuration::Repeating => {
             rules.discounts.repeating
-                && (rules.discounts.repeating_on_yearly || !is_yearly(of, rules))
+                && (rules.discounts.repeating_on_yearly || !is_yearly(items, rules))
         }
         DiscountDuration::Forever => rules.discounts.forever,
     }
 }
 
-/// Whether all recurring revenue of a subscription is paid by the year.
-fn is_yearly(of: &Subscription<'_>, rules: &Rules) -> bool {
-    recurring(&of.items, rules).all(|(_, interval)| interval.span == Span::Year)
+/// Whether all recurring revenue of the items is paid by the year.
+fn is_yearly(items: &[Item<'_>], rules: &Rules) -> bool {
+    recurring(items, rules).all(|(_, interval)| interval.span == Span::Year)
 }
 
 #[cfg(test)]

@@ -9,14 +9,15 @@
 //! month) · [`discount`] (what a subscription comes to in a month) · [`state`] (which state is the later
 //! one) · [`ending`] (when a subscription is over, and by whose will) · [`timeline`] (what it counts, step by
 //! step) · [`fx`] (money in another currency) · [`walk`] (from all subscriptions to the account) ·
-//! [`movement`] (what a change is for the account) · [`cause`] (what brought it about) · [`switches`] (what
-//! operators and tools choose).
+//! [`movement`] (what a change is for the account) · [`cause`] (what brought it about) · [`committed`] (what
+//! is known to come) · [`switches`] (what operators and tools choose).
 //!
 //! It knows nothing of invoices, of costs, of periods and of segments, and it is not asked for one of its
 //! balances by any metric yet.
 
 mod amount;
 mod cause;
+mod committed;
 mod discount;
 mod ending;
 mod exact;
@@ -182,6 +183,17 @@ impl Ledger {
             .balances()
             .partition_point(|balance| balance.from <= at);
         begun.checked_sub(1).map(|place| &self.balances()[place])
+    }
+
+    /// What the account's revenue will be in 12 months by all that is known at an instant: the revenue of
+    /// then, with what is signed and has not started, less what is to end, with the changes that are planned.
+    #[must_use]
+    pub fn committed(&self, at: Timestamp, policy: &Policy<'_>) -> i128 {
+        let standing = self.subscriptions.values().filter_map(|known| {
+            let begun = known.steps.partition_point(|step| step.from <= at);
+            begun.checked_sub(1).map(|place| &known.steps[place])
+        });
+        committed::committed(standing, at, policy)
     }
 
     fn undo(&mut self) {

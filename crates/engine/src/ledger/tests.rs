@@ -1,7 +1,7 @@
 //! Named cases of the ledger: each rule of recurring revenue, from both sides.
 
 use mainstay_model::Status::{Active, Canceled, Incomplete, PastDue, Paused, Trialing, Unpaid};
-use mainstay_model::{Code, Currency, Decimal, DiscountDuration, Id, Span, Zone};
+use mainstay_model::{Code, Currency, Decimal, DiscountDuration, Id, Planned, Span, Zone};
 
 use super::story::{Story, at, item, line, off, percent, time};
 use super::{ChurnAt, Discounts, FreeAfterPaid, Ledger, Life, Mode, Passive, Rules, Tell};
@@ -700,4 +700,85 @@ fn a_coupon_limited_in_months_counts_on_a_monthly_plan_but_not_on_a_yearly_one_w
     assert_eq!(paid(Mode::Chargebee, Span::Year), 1000);
     assert_eq!(paid(Mode::Chargebee, Span::Month), 6000);
     assert_eq!(paid(Mode::Stripe, Span::Month), 12_000);
+}
+
+#[test]
+fn what_is_committed_is_what_is_known_of_the_next_twelve_months() {
+    let committed = |edit: &dyn Fn(&mut mainstay_model::Subscription<'static>)| {
+        let mut story = Story::new();
+        story.state("a", "01-01", Active, 1000);
+        edit(story.state("b", "01-01", Active, 5000));
+        let ledger = story.ledger("03-01");
+        ledger.committed(time("03-01"), &story.policy())
+    };
+    let planned = |at: &str| {
+        Some(Planned {
+            at: time(at),
+            items: vec![item(7000, 1, Span::Month, 1)],
+        })
+    };
+    assert_eq!(committed(&|_| {}), 6000);
+    // Signed and not started.
+    assert_eq!(committed(&|b| b.started_at = time("2027-03-01")), 6000);
+    assert_eq!(committed(&|b| b.started_at = time("2027-03-02")), 1000);
+    // To be cancelled, or asked to.
+    assert_eq!(committed(&|b| b.cancel_at = Some(time("2027-03-01"))), 1000);
+    assert_eq!(committed(&|b| b.cancel_at = Some(time("2027-03-02"))), 6000);
+    assert_eq!(
+        committed(&|b| b.cancel_requested_at = Some(time("02-01"))),
+        1000
+    );
+    // To be changed.
+    assert_eq!(committed(&|b| b.next = planned("2027-03-01")), 8000);
+    assert_eq!(committed(&|b| b.next = planned("2027-03-02")), 6000);
+    assert_eq!(
+        committed(&|b| {
+            b.next = planned("05-01");
+            b.started_at = time("04-01");
+        }),
+        8000
+    );
+    // A trial becomes nothing by itself, and what is over stays over.
+    assert_eq!(committed(&|b| b.status = Trialing), 1000);
+    assert_eq!(committed(&|b| b.status = Canceled), 1000);
+}
+
+#[test]
+fn a_planned_change_takes_effect_by_a_state_only() {
+    let mut story = Story::new();
+    story.state("a", "01-01", Active, 5000).next = Some(Planned {
+        at: time("02-01"),
+        items: vec![item(7000, 1, Span::Month, 1)],
+    });
+    assert_eq!(story.told("03-01"), ["2026-01-01 new start 0 -> 5000 e1"]);
+}
+
+#[test]
+fn who_pays_a_trifle_that_is_rounded_away_is_a_customer() {
+    let mut story = euros(&[("01-01", "0.4"), ("02-01", "0.6")]);
+    story.state("a", "01-15", Active, 1).currency = Currency::of("EUR").unwrap();
+    story.state("a", "03-01", Canceled, 1).ended_at = Some(time("03-01"));
+    assert_eq!(
+        story.told("04-01"),
+        [
+            "2026-01-15 new start 0 -> 0 e1",
+            "2026-02-01 fx fx 0 -> 1 -",
+            "2026-03-01 churn cancel 1 -> 0 e2 active"
+        ]
+    );
+}
+
+#[test]
+fn the_subscription_that_was_left_last_names_the_churn() {
+    let mut story = Story::new();
+    story.state("b", "01-01", Active, 5000);
+    story.state("a", "01-01", Active, 1000);
+    story.state("a", "02-01", Unpaid, 1000);
+    // Told again at the very time at which the other one ends.
+    story.state("a", "03-01", Canceled, 1000);
+    story.state("b", "03-01", Canceled, 5000);
+    assert_eq!(
+        story.told("04-01")[2],
+        "2026-03-01 churn cancel 5000 -> 0 e5 active"
+    );
 }
