@@ -25,6 +25,13 @@ impl Decimal {
         Decimal(i128::from(number) * Decimal::ONE)
     }
 
+    /// The number of so many parts of 10^-18; `None` when it has more digits than can be kept.
+    #[must_use]
+    pub fn of_parts(parts: i128) -> Option<Decimal> {
+        let end = Decimal::ONE * 10i128.pow(Decimal::MOST_WHOLE_DIGITS as u32);
+        (-end < parts && parts < end).then_some(Decimal(parts))
+    }
+
     /// The number in parts of 10^-18.
     #[must_use]
     pub fn parts(self) -> i128 {
@@ -115,6 +122,9 @@ mod tests {
             );
         }
         assert_eq!(Decimal::parse("7"), Some(Decimal::whole(7)));
+        let most = Decimal::parse("9999999999999999.999999999999999999").unwrap();
+        assert_eq!(Decimal::of_parts(most.parts()), Some(most));
+        assert_eq!(Decimal::of_parts(most.parts() + 1), None);
     }
 
     #[test]

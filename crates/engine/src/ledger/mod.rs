@@ -10,12 +10,13 @@
 //! one) · [`ending`] (when a subscription is over, and by whose will) · [`timeline`] (what it counts, step by
 //! step) · [`fx`] (money in another currency) · [`walk`] (from all subscriptions to the account) ·
 //! [`movement`] (what a change is for the account) · [`cause`] (what brought it about) · [`committed`] (what
-//! is known to come) · [`switches`] (what operators and tools choose).
+//! is known to come) · [`switches`] (what operators and tools choose) · [`bytes`] (what is kept).
 //!
 //! It knows nothing of invoices, of costs, of periods and of segments, and it is not asked for one of its
 //! balances by any metric yet.
 
 mod amount;
+mod bytes;
 mod cause;
 mod committed;
 mod discount;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 
 use mainstay_model::{Code, Currency, Rejection, Timestamp, Zone};
 
+pub use bytes::NoState;
 pub use cause::Cause;
 pub use discount::Monthly;
 pub use exact::Exact;
