@@ -5,12 +5,12 @@
 //! rules, and of how far time has come; never of the order in which states arrived. A state that comes late
 //! may therefore change movements that were told: they are told again under the same id.
 //!
-//! From the small to the large, each rule in one place: [`amount`] (what an item costs, and how often a
-//! month) · [`discount`] (what a subscription comes to in a month) · [`state`] (which state is the later
-//! one) · [`ending`] (when a subscription is over, and by whose will) · [`timeline`] (what it counts, step by
-//! step) · [`fx`] (money in another currency) · [`walk`] (from all subscriptions to the account) ·
-//! [`movement`] (what a change is for the account) · [`cause`] (what brought it about) · [`committed`] (what
-//! is known to come) · [`switches`] (what operators and tools choose) · [`bytes`] (what is kept).
+//! From the small to the large, each rule in one place: `amount` (what an item costs, and how often a
+//! month) · `discount` (what a subscription comes to in a month) · `state` (which state is the later
+//! one) · `ending` (when a subscription is over, and by whose will) · `timeline` (what it counts, step by
+//! step) · `fx` (money in another currency) · `walk` (from all subscriptions to the account) ·
+//! `movement` (what a change is for the account) · `cause` (what brought it about) · `committed` (what
+//! is known to come) · `switches` (what operators and tools choose) · `bytes` (what is kept).
 //!
 //! It knows nothing of invoices, of costs, of periods and of segments, and it is not asked for one of its
 //! balances by any metric yet.
