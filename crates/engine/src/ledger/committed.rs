@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use mainstay_model::{Currency, Status, Timestamp};
 
 use super::Policy;
-use super::discount::{Monthly, monthly_with};
+use super::discount::{Bought, Monthly};
 use super::exact::Exact;
 use super::timeline::{Counted, Standing, Step};
 
@@ -58,5 +58,5 @@ fn of_subscription(step: &Step, at: Timestamp, policy: &Policy<'_>) -> Monthly {
         .as_ref()
         .filter(|next| next.at > at && within(next.at));
     let items = next.map_or(&told.items, |next| &next.items);
-    monthly_with(items, told, from, policy.rules)
+    Bought::of(items, policy.rules).monthly(&told.discounts, from, policy.rules)
 }

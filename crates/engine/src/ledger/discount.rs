@@ -4,11 +4,10 @@
 //! shared over what it is for by amount, before anything is made monthly; so each part of it loses the same
 //! share, and the whole can be carried as that one share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_model::{
-    Discount, DiscountDuration, Id, Interval, Item, Reduction, Span, Subscription, Timestamp,
-    UsageType,
+    Discount, DiscountDuration, Id, Interval, Item, Reduction, Span, Timestamp, UsageType,
 };
 
 use super::amount;
@@ -35,56 +34,91 @@ impl Monthly {
     }
 }
 
-/// The items of one price: what they cost each time they are paid, and a month.
+/// What some items cost: each time they are paid, and a month.
+#[derive(Clone)]
 struct Line {
     each_time: Exact,
     monthly: Exact,
 }
 
-/// What a subscription comes to in a month with the discounts that are active at `at`.
-pub(super) fn monthly(of: &Subscription<'_>, at: Timestamp, rules: &Rules) -> Monthly {
-    monthly_with(&of.items, of, at, rules)
+/// What is bought in a subscription, before discounts: reckoned once, and asked at many instants.
+pub(super) struct Bought<'s> {
+    lines: BTreeMap<&'s Id<'s>, Line>,
+    whole: Line,
+    /// All of it is paid by the year.
+    yearly: bool,
 }
 
-/// The same if these items were bought in it.
-pub(super) fn monthly_with(
-    items: &[Item<'_>],
-    of: &Subscription<'_>,
-    at: Timestamp,
-    rules: &Rules,
-) -> Monthly {
-    let mut lines = lines(items, rules);
-    let gross = lines.values().map(|line| line.monthly.clone()).sum();
-    let active =
-        |discount: &&Discount<'_>| is_active(discount, at) && counts(discount, items, rules);
-    let active: Vec<&Discount<'_>> = of.discounts.iter().filter(active).collect();
-    for (price, line) in &mut lines {
-        let own = active
-            .iter()
-            .filter(|discount| discount.price_id.as_ref() == Some(price));
-        let left = left_after(&line.each_time, own);
-        line.each_time *= &left;
-        line.monthly *= &left;
+impl<'s> Bought<'s> {
+    pub(super) fn of(items: &'s [Item<'s>], rules: &Rules) -> Bought<'s> {
+        let mut lines: BTreeMap<&Id<'_>, Line> = BTreeMap::new();
+        let mut whole = Line::nothing();
+        let mut yearly = true;
+        for (item, interval) in recurring(items, rules) {
+            let each_time = amount::each_time(item);
+            let monthly = each_time.clone() * &amount::times_a_month(interval);
+            let cost = Line { each_time, monthly };
+            whole.add(&cost);
+            lines
+                .entry(&item.price_id)
+                .or_insert_with(Line::nothing)
+                .add(&cost);
+            yearly &= interval.span == Span::Year;
+        }
+        Bought {
+            lines,
+            whole,
+            yearly,
+        }
     }
-    let each_time: Exact = lines.values().map(|line| line.each_time.clone()).sum();
-    let net: Exact = lines.into_values().map(|line| line.monthly).sum();
-    let whole = active.iter().filter(|discount| discount.price_id.is_none());
-    let net = net * &left_after(&each_time, whole);
-    Monthly { gross, net }
+
+    /// What it comes to in a month with those of these discounts that are active at `at`.
+    pub(super) fn monthly(
+        &self,
+        discounts: &[Discount<'_>],
+        at: Timestamp,
+        rules: &Rules,
+    ) -> Monthly {
+        let counts = |discount: &&Discount<'_>| {
+            is_active(discount, at) && counts(discount, self.yearly, rules)
+        };
+        let active: Vec<&Discount<'_>> = discounts.iter().filter(counts).collect();
+        let mut left = self.whole.clone();
+        let discounted: BTreeSet<&Id<'_>> = active
+            .iter()
+            .filter_map(|discount| discount.price_id.as_ref())
+            .collect();
+        for price in discounted {
+            let Some(line) = self.lines.get(price) else {
+                continue;
+            };
+            let own = active
+                .iter()
+                .filter(|discount| discount.price_id.as_ref() == Some(price));
+            let off = Exact::one() - &left_after(&line.each_time, own);
+            left.each_time -= &(off.clone() * &line.each_time);
+            left.monthly -= &(off * &line.monthly);
+        }
+        let whole = active.iter().filter(|discount| discount.price_id.is_none());
+        Monthly {
+            gross: self.whole.monthly.clone(),
+            net: left.monthly * &left_after(&left.each_time, whole),
+        }
+    }
 }
 
-fn lines<'s>(items: &'s [Item<'s>], rules: &Rules) -> BTreeMap<&'s Id<'s>, Line> {
-    let mut lines = BTreeMap::new();
-    for (item, interval) in recurring(items, rules) {
-        let cost = amount::each_time(item);
-        let line = lines.entry(&item.price_id).or_insert_with(|| Line {
+impl Line {
+    fn nothing() -> Line {
+        Line {
             each_time: Exact::zero(),
             monthly: Exact::zero(),
-        });
-        line.each_time += &cost;
-        line.monthly += &(cost * &amount::times_a_month(interval));
+        }
     }
-    lines
+
+    fn add(&mut self, more: &Line) {
+        self.each_time += &more.each_time;
+        self.monthly += &more.monthly;
+    }
 }
 
 /// The items that are recurring revenue: one-off ones never are, metered ones only where the rules say so.
@@ -118,30 +152,29 @@ fn is_active(discount: &Discount<'_>, at: Timestamp) -> bool {
 }
 
 /// Whether the rules let a discount lower recurring revenue.
-fn counts(discount: &Discount<'_>, items: &[Item<'_>], rules: &Rules) -> bool {
+fn counts(discount: &Discount<'_>, yearly: bool, rules: &Rules) -> bool {
     match discount.duration {
         DiscountDuration::Once => rules.discounts.once,
         DiscountDuration::Repeating => {
-            rules.discounts.repeating
-                && (rules.discounts.repeating_on_yearly || !is_yearly(items, rules))
+            rules.discounts.repeating && (rules.discounts.repeating_on_yearly || !yearly)
         }
         DiscountDuration::Forever => rules.discounts.forever,
     }
-}
-
-/// Whether all recurring revenue of the items is paid by the year.
-fn is_yearly(items: &[Item<'_>], rules: &Rules) -> bool {
-    recurring(items, rules).all(|(_, interval)| interval.span == Span::Year)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ledger::story::{at, item, off, percent, subscription};
+    use mainstay_model::Subscription;
 
     fn net(items: Vec<Item<'static>>, discounts: Vec<Discount<'static>>) -> Exact {
         let state = subscription(items, discounts);
         monthly(&state, at("2026-03-01T00:00:00Z"), &Rules::default()).net
+    }
+
+    fn monthly(of: &Subscription<'_>, at: Timestamp, rules: &Rules) -> Monthly {
+        Bought::of(&of.items, rules).monthly(&of.discounts, at, rules)
     }
 
     fn named(mut item: Item<'static>, price: &'static str) -> Item<'static> {

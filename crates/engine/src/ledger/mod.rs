@@ -136,7 +136,7 @@ impl Ledger {
             steps: Vec::new(),
         });
         known.states.push(Arc::new(state));
-        let steps = timeline::steps(&known.states, policy.rules);
+        let steps = timeline::steps(&known.states, &known.steps, policy.rules);
         let changed = first_change(&known.steps, &steps);
         known.steps = steps;
         if changed.is_some_and(|from| from <= self.walk.at()) {
@@ -209,11 +209,12 @@ impl Ledger {
 
 /// The first instant from which on two timelines differ.
 fn first_change(before: &[Step], now: &[Step]) -> Option<Timestamp> {
-    let same = before
-        .iter()
-        .zip(now)
-        .take_while(|(before, now)| before == now)
-        .count();
+    let same = |(before, now): &(&Step, &Step)| {
+        before.from == now.from
+            && Arc::ptr_eq(&before.state, &now.state)
+            && before.standing == now.standing
+    };
+    let same = before.iter().zip(now).take_while(same).count();
     let next = [before.get(same), now.get(same)];
     next.into_iter().flatten().map(|step| step.from).min()
 }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use mainstay_model::{Status, Timestamp};
 
-use super::discount::{Monthly, monthly};
+use super::discount::{Bought, Monthly};
 use super::ending::{Ending, ending, is_passive};
 use super::state::State;
 use super::switches::{Paused, Rules};
 
 /// What a subscription counts from an instant on, until its next step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) struct Step {
     /// From when on.
     pub(super) from: Timestamp,
@@ -55,7 +55,9 @@ pub(super) enum Counted {
 }
 
 /// The steps of a subscription, each at another time, by rising time. `states` may be in any order.
-pub(super) fn steps(states: &[Arc<State>], rules: &Rules) -> Vec<Step> {
+///
+/// `known` are its steps by fewer of these states: what they count is not reckoned again.
+pub(super) fn steps(states: &[Arc<State>], known: &[Step], rules: &Rules) -> Vec<Step> {
     let in_force = in_force(states);
     let plain: Vec<&State> = in_force.iter().map(|state| &***state).collect();
     let endings = endings(&plain, rules);
@@ -70,6 +72,14 @@ pub(super) fn steps(states: &[Arc<State>], rules: &Rules) -> Vec<Step> {
             Status::Canceled | Status::Incomplete => from_trial,
         };
         let until = in_force.get(place + 1).map(|next| next.at);
+        let mut bought = None;
+        let mut monthly = |at| {
+            let of = &state.told;
+            known_amount(known, state, at).unwrap_or_else(|| {
+                let bought = bought.get_or_insert_with(|| Bought::of(&of.items, rules));
+                bought.monthly(&of.discounts, at, rules)
+            })
+        };
         for from in instants(state, endings[place].as_ref(), until) {
             let (teller, standing) = match &endings[place] {
                 Some((teller, ending)) if ending.at <= from => {
@@ -77,14 +87,20 @@ pub(super) fn steps(states: &[Arc<State>], rules: &Rules) -> Vec<Step> {
                     let ending = ending.clone();
                     (in_force[*teller], Standing::Over { ending, passive })
                 }
-                Some(_) | None => (state, standing(state, from, paid, from_trial, rules)),
+                Some(_) | None => {
+                    let amount = || monthly(from);
+                    (
+                        state,
+                        standing(state, from, paid, from_trial, rules, amount),
+                    )
+                }
             };
             if let Standing::On(_, monthly) = &standing {
                 paid |= monthly.net.is_positive();
             }
             if steps
                 .last()
-                .is_none_or(|last| last.standing != standing || last.state != *teller)
+                .is_none_or(|last| !Arc::ptr_eq(&last.state, teller) || last.standing != standing)
             {
                 let state = Arc::clone(teller);
                 steps.push(Step {
@@ -161,8 +177,27 @@ fn instants(
     std::iter::once(state.at).chain(planned).collect()
 }
 
+/// What a state was found to come to at an instant, when fewer states were known.
+fn known_amount(known: &[Step], state: &Arc<State>, at: Timestamp) -> Option<Monthly> {
+    let begun = known.partition_point(|step| step.from <= at);
+    let step = &known[begun.checked_sub(1)?];
+    match &step.standing {
+        Standing::On(Counted::InFull, monthly) if Arc::ptr_eq(&step.state, state) => {
+            Some(monthly.clone())
+        }
+        Standing::On(..) | Standing::NotBegun | Standing::Over { .. } => None,
+    }
+}
+
 /// What a state counts at an instant at which the subscription is not over.
-fn standing(state: &State, at: Timestamp, paid: bool, from_trial: bool, rules: &Rules) -> Standing {
+fn standing(
+    state: &State,
+    at: Timestamp,
+    paid: bool,
+    from_trial: bool,
+    rules: &Rules,
+    amount: impl FnOnce() -> Monthly,
+) -> Standing {
     if state.told.started_at > at {
         return Standing::NotBegun;
     }
@@ -181,7 +216,7 @@ fn standing(state: &State, at: Timestamp, paid: bool, from_trial: bool, rules: &
         Status::Paused | Status::Canceled | Status::Unpaid => Counted::InFull,
     };
     let monthly = match counted {
-        Counted::InFull => monthly(&state.told, at, rules),
+        Counted::InFull => amount(),
         Counted::Trial | Counted::NeverPaid | Counted::Paused => Monthly::zero(),
     };
     Standing::On(counted, monthly)
