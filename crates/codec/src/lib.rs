@@ -5,7 +5,6 @@
 //! the schemas of both ([`schema`]), made from the same lists. Nothing here knows the engine, Kafka, files or
 //! a clock: the same bytes always give the same answer.
 
-mod currency;
 mod digest;
 mod formats;
 mod json;
@@ -14,5 +13,4 @@ mod rfc3339;
 pub mod schema;
 mod wire;
 
-pub use currency::Currency;
 pub use formats::{Format, Ignored, Limits};

@@ -5,10 +5,9 @@
 
 use std::borrow::Cow;
 
-use mainstay_model::{Code, Field, Id, Rejection, Timestamp, Zone};
+use mainstay_model::{Code, Currency, Decimal, Field, Id, Rejection, Timestamp, Zone};
 use serde_json::{Value, json};
 
-use crate::Currency;
 use crate::digest::{Digest, Digested};
 use crate::json::{Kind, Reader, shown};
 use crate::rfc3339;
@@ -460,15 +459,29 @@ fn cut(text: &str) -> Option<i64> {
 
 /// A share in per cent, 0 to 100.
 #[derive(Clone, Copy)]
-pub(crate) struct Percent(f64);
+pub(crate) struct Percent {
+    pub(crate) exact: Decimal,
+    /// The nearest float, for the digest alone: 10 and 10.0 are one share.
+    nearest: f64,
+}
 
 impl<'a> Wire<'a> for Percent {
     fn read(reader: &mut Reader<'a>) -> Result<Self, Rejection> {
         let text = reader.number()?;
-        match text.parse() {
-            Ok(share) if (0.0..=100.0).contains(&share) => Ok(Percent(share)),
-            _ => Err(bad("", format!("found {}, expected 0 to 100", shown(text)))),
-        }
+        let nearest = text
+            .parse()
+            .ok()
+            .filter(|share| (0.0..=100.0).contains(share));
+        let nearest = nearest.ok_or_else(|| {
+            let message = format!("found {}, expected 0 to 100", shown(text));
+            bad("", message)
+        })?;
+        let exact = Decimal::parse(text).ok_or_else(|| {
+            let most = Decimal::MOST_DECIMALS;
+            let message = format!("found {}, expected {most} decimals at most", shown(text));
+            bad("", message)
+        })?;
+        Ok(Percent { exact, nearest })
     }
 
     fn schema() -> Value {
@@ -478,17 +491,17 @@ impl<'a> Wire<'a> for Percent {
 
 impl Digested for Percent {
     fn digest(&self, digest: &mut Digest) {
-        digest.number(self.0.to_bits());
+        digest.number(self.nearest.to_bits());
     }
 }
 
 /// Money in whole minor units.
 #[derive(Clone, Copy)]
-pub(crate) struct Minor(i64);
+pub(crate) struct Minor(pub(crate) i64);
 
 impl Minor {
     /// No sum of a company's events comes near what an i64 holds.
-    const MOST: i64 = 1_000_000_000_000_000;
+    pub(crate) const MOST: i64 = 1_000_000_000_000_000;
 }
 
 impl<'a> Wire<'a> for Minor {
@@ -524,6 +537,13 @@ fn bad_amount(found: &str, expected: &str) -> Rejection {
 
 /// A price in minor units, which may have decimals when it is written as a text.
 pub(crate) struct Price<'a>(Cow<'a, str>);
+
+impl Price<'_> {
+    /// What is written, exactly.
+    pub(crate) fn exact(&self) -> Decimal {
+        Decimal::parse(&self.0).expect("a price is read only with digits that a decimal holds")
+    }
+}
 
 impl<'a> Wire<'a> for Price<'a> {
     const ONCE: bool = true;

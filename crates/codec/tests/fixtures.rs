@@ -9,7 +9,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use mainstay_codec::{Format, Limits};
-use mainstay_model::{AccountFields, Body, Event, Field, UserFields};
+use mainstay_model::{
+    AccountFields, Body, Event, Field, Item, Price, Reduction, Subscription, Timestamp, UserFields,
+};
 use serde_json::{Map, Value, json};
 
 #[test]
@@ -83,8 +85,78 @@ fn body(body: &Body<'_>) -> Value {
             user(fields)
         }
         Body::AccountCreated(fields) | Body::AccountUpdated(fields) => account(fields),
+        Body::Subscription(state) => subscription(state),
+        Body::Payment(payment) => json!({
+            "outcome": format!("{:?}", payment.outcome),
+            "invoice": &*payment.invoice,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency.code(),
+            "recurring": payment.recurring,
+            "attempt": payment.attempt,
+            "subscription": payment.subscription.as_deref(),
+        }),
+        Body::Cost(cost) => json!({
+            "purpose": format!("{:?}", cost.purpose),
+            "amount_minor": cost.amount_minor,
+            "currency": cost.currency.code(),
+            "period": cost.period.map(|period| format!("{period:?}")),
+        }),
         Body::UserRemoved | Body::AccountDeleted | Body::Other(_) => Value::Null,
     }
+}
+
+fn subscription(state: &Subscription<'_>) -> Value {
+    let at = |at: Option<Timestamp>| at.map(|at| at.to_string());
+    json!({
+        "id": &*state.id,
+        "status": format!("{:?}", state.status),
+        "currency": state.currency.code(),
+        "items": items(&state.items),
+        "discounts": state.discounts.iter().map(|discount| json!({
+            "off": match discount.off {
+                Reduction::Percent(share) => format!("{share} %"),
+                Reduction::Amount(amount) => amount.to_string(),
+            },
+            "duration": format!("{:?}", discount.duration),
+            "starts_at": at(discount.starts_at),
+            "ends_at": at(discount.ends_at),
+            "price_id": discount.price_id.as_deref(),
+        })).collect::<Vec<_>>(),
+        "started_at": state.started_at.to_string(),
+        "trial_end": at(state.trial_end),
+        "current_period_end": at(state.current_period_end),
+        "term_end": at(state.term_end),
+        "cancel_at": at(state.cancel_at),
+        "cancel_requested_at": at(state.cancel_requested_at),
+        "ended_at": at(state.ended_at),
+        "cancel_reason": state.cancel_reason,
+        "signed_at": at(state.signed_at),
+        "next": state.next.as_ref().map(|next| json!({ "at": next.at.to_string(), "items": items(&next.items) })),
+        "version": state.version,
+    })
+}
+
+fn items(items: &[Item<'_>]) -> Vec<Value> {
+    let item = |item: &Item<'_>| {
+        json!({
+            "price_id": &*item.price_id,
+            "product": item.product,
+            "price": match &item.price {
+                Price::Each(unit) => json!(unit.to_string()),
+                Price::Tiers(mode, tiers) => json!({
+                    "mode": format!("{mode:?}"),
+                    "tiers": tiers.iter().map(|tier| {
+                        json!([tier.up_to, tier.unit.to_string(), tier.flat.to_string()])
+                    }).collect::<Vec<_>>(),
+                }),
+            },
+            "quantity": item.quantity,
+            "packages": item.packages.map(|of| format!("of {}, {:?}", of.divide_by, of.round)),
+            "interval": item.interval.map(|every| format!("{} {:?}", every.count, every.span)),
+            "usage": format!("{:?}", item.usage),
+        })
+    };
+    items.iter().map(item).collect()
 }
 
 fn user(fields: &UserFields<'_>) -> Value {

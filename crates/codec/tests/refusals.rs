@@ -1,7 +1,9 @@
 //! What the native format refuses, case by case, with the code, the field and a part of the message.
 
 use mainstay_codec::{Format, Limits};
-use mainstay_model::{Body, Code, Event, Kind, Rejection};
+use mainstay_model::{
+    Body, Code, Cost, Currency, Event, Kind, Price, Purpose, Reduction, Rejection,
+};
 
 fn decode(value: &[u8]) -> Result<Event<'_>, Rejection> {
     let mut events = Vec::new();
@@ -656,7 +658,13 @@ fn the_whole_company_has_costs_and_nothing_else() {
         r#"{"purpose":"acquisition","amount_minor":5,"currency":"EUR"}"#,
     );
     let cost = cost.replace(r#""account_id":"a""#, r#""account_id":"*""#);
-    assert_eq!(accepted(&cost).body, Body::Other(Kind::CostRecorded));
+    let told = Cost {
+        purpose: Purpose::Acquisition,
+        amount_minor: 5,
+        currency: Currency::of("EUR").unwrap(),
+        period: None,
+    };
+    assert_eq!(accepted(&cost).body, Body::Cost(told));
 }
 
 #[test]
@@ -756,7 +764,7 @@ fn subscriptions() {
         ),
     ] {
         let text = subscription(items, discounts, more);
-        assert_eq!(accepted(&text).body, Body::Other(Kind::SubscriptionUpdated));
+        assert_eq!(accepted(&text).body.kind(), Kind::SubscriptionUpdated);
     }
     for (from, to, code, field) in [
         (
@@ -871,6 +879,157 @@ fn subscriptions() {
 }
 
 #[test]
+fn prices_are_what_is_written_to_the_last_digit() {
+    let price = |written: &str| {
+        let item = format!(
+            r#"{{"price_id":"p","unit_amount_minor":{written},"quantity":1,"interval":"month"}}"#
+        );
+        let text = subscription(&item, "", "");
+        let Body::Subscription(state) = accepted(&text).body else {
+            panic!("{text} is a subscription")
+        };
+        match &state.items[0].price {
+            Price::Each(unit) => unit.to_string(),
+            Price::Tiers(..) => panic!("{text} has no tiers"),
+        }
+    };
+    for (written, told) in [
+        ("900", "900"),
+        (r#""0.05""#, "0.05"),
+        (r#""12.340""#, "12.34"),
+        (r#""0.000000000001""#, "0.000000000001"),
+        (r#""900""#, "900"),
+        ("1000000000000000", "1000000000000000"),
+    ] {
+        assert_eq!(price(written), told, "{written}");
+    }
+}
+
+#[test]
+fn a_share_off_is_what_is_written_to_the_last_digit() {
+    let off = |written: &str| {
+        let discount = format!(r#"{{"percent_off":{written},"duration":"forever"}}"#);
+        let text = subscription("", &discount, "");
+        let Body::Subscription(state) = accepted(&text).body else {
+            panic!("{text} is a subscription")
+        };
+        match state.discounts[0].off {
+            Reduction::Percent(share) => share.to_string(),
+            Reduction::Amount(_) => panic!("{text} is a share"),
+        }
+    };
+    for (written, told) in [
+        ("12.5", "12.5"),
+        ("1e2", "100"),
+        ("33.33", "33.33"),
+        ("-0", "0"),
+    ] {
+        assert_eq!(off(written), told, "{written}");
+    }
+    for written in ["1e-19", "0.0000000000000000001"] {
+        let discount = format!(r#"{{"percent_off":{written},"duration":"forever"}}"#);
+        refused(
+            subscription("", &discount, ""),
+            Code::BadField,
+            "data.discounts[0].percent_off",
+            "18 decimals at most",
+        );
+    }
+}
+
+#[test]
+fn an_item_without_an_interval_is_a_one_off_and_may_be_a_credit() {
+    for interval in ["", r#","interval":"none""#, r#","interval":null"#] {
+        let item = format!(r#"{{"price_id":"p","unit_amount_minor":-900,"quantity":1{interval}}}"#);
+        let text = subscription(&item, "", "");
+        let Body::Subscription(state) = accepted(&text).body else {
+            panic!("{text} is a subscription")
+        };
+        assert_eq!(state.items[0].interval, None, "{text}");
+    }
+}
+
+#[test]
+fn what_is_paid_again_and_again_is_neither_below_0_nor_beyond_what_sums_hold() {
+    let unit = |unit: &str, quantity: &str| {
+        format!(
+            r#"{{"price_id":"p","unit_amount_minor":{unit},"quantity":{quantity},"interval":"month"}}"#
+        )
+    };
+    let tiers = |tier: &str| {
+        format!(
+            r#"{{"price_id":"p","tiers":[{tier}],"tiers_mode":"volume","quantity":2,"interval":"year"}}"#
+        )
+    };
+    let most = "1000000000000000";
+    accepted(&subscription(&unit(most, "1"), "", ""));
+    accepted(&subscription(&unit(most, "0"), "", ""));
+    for (items, field, why) in [
+        (
+            unit("-1", "1"),
+            "data.items[0].unit_amount_minor",
+            "found -1",
+        ),
+        (
+            unit(r#""-0.01""#, "0"),
+            "data.items[0].unit_amount_minor",
+            "found -0.01",
+        ),
+        (
+            unit(most, "2"),
+            "data.items[0].unit_amount_minor",
+            "above 1000000000000000",
+        ),
+        (
+            unit(most, "1000000000000"),
+            "data.items[0].unit_amount_minor",
+            "above",
+        ),
+        (
+            format!("{},{}", unit(most, "1"), unit("1", "1")),
+            "data.items[1].unit_amount_minor",
+            "above",
+        ),
+        (
+            tiers(r#"{"unit_amount_minor":-1}"#),
+            "data.items[0].tiers",
+            "found -1",
+        ),
+        (
+            tiers(r#"{"unit_amount_minor":1,"flat_amount_minor":-3}"#),
+            "data.items[0].tiers",
+            "found -3",
+        ),
+        (
+            tiers(&format!(
+                r#"{{"unit_amount_minor":1,"flat_amount_minor":{most}}}"#
+            )),
+            "data.items[0].tiers",
+            "above",
+        ),
+    ] {
+        refused(subscription(&items, "", ""), Code::BadAmount, field, why);
+        let next = format!(r#","next":{{"at":"2026-04-01T00:00:00Z","items":[{items}]}}"#);
+        let field = field.replace("data.items", "data.next.items");
+        refused(subscription("", "", &next), Code::BadAmount, &field, why);
+    }
+    refused(
+        subscription("", r#"{"amount_off_minor":-5,"duration":"once"}"#, ""),
+        Code::BadAmount,
+        "data.discounts[0].amount_off_minor",
+        "no less than 0",
+    );
+    let discount = r#"{"percent_off":1,"duration":"once"}"#;
+    accepted(&subscription("", &vec![discount; 50].join(","), ""));
+    refused(
+        subscription("", &vec![discount; 51].join(","), ""),
+        Code::BadField,
+        "data.discounts",
+        "has 51, expected 50 at most",
+    );
+}
+
+#[test]
 fn every_other_type_has_a_shape() {
     let good = [
         (
@@ -943,7 +1102,7 @@ fn every_other_type_has_a_shape() {
     ];
     for (kind, data) in good {
         let text = of(kind, data);
-        assert_eq!(accepted(&text).body, Body::Other(Kind::of(kind).unwrap()));
+        assert_eq!(accepted(&text).body.kind(), Kind::of(kind).unwrap());
     }
     for (kind, data, code, field) in [
         (

@@ -7,6 +7,7 @@
 //! * [`Engine`]: one shard. `apply` takes an event in; `work` does what time made due; `tell_changed` and
 //!   `tell_live_groups` tell live values; `save` and `restore` are its binary form.
 //! * [`CATALOGUE`]: every metric, each in its own file.
+//! * [`ledger`]: the recurring revenue of an account, and every movement that changed it.
 //! * [`Settings`]: what an operator may decide.
 
 mod account;
@@ -17,6 +18,7 @@ mod engine;
 mod explain;
 mod facts;
 mod groups;
+pub mod ledger;
 mod limit;
 mod live;
 mod live_groups;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Id, Timestamp, Zone};
+use crate::{Cost, Id, Outcome, Payment, Subscription, Timestamp, Zone};
 
 /// One thing that happened to one account.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +55,12 @@ pub enum Body<'a> {
     AccountUpdated(AccountFields<'a>),
     /// An account is gone: no final record after the day of this event.
     AccountDeleted,
+    /// The whole state of a subscription. Apart, because it is large and rare.
+    Subscription(Box<Subscription<'a>>),
+    /// What became of an invoice, or of what was paid for it.
+    Payment(Payment<'a>),
+    /// A cost of winning, keeping or onboarding customers.
+    Cost(Cost),
     /// A checked event of a kind whose facts are not kept yet: it makes its account known and moves
     /// stream time.
     Other(Kind),
@@ -73,6 +79,15 @@ impl Body<'_> {
             Body::AccountCreated(_) => Kind::AccountCreated,
             Body::AccountUpdated(_) => Kind::AccountUpdated,
             Body::AccountDeleted => Kind::AccountDeleted,
+            Body::Subscription(_) => Kind::SubscriptionUpdated,
+            Body::Payment(payment) => match payment.outcome {
+                Outcome::Paid => Kind::InvoicePaid,
+                Outcome::Failed => Kind::InvoicePaymentFailed,
+                Outcome::Voided => Kind::InvoiceVoided,
+                Outcome::Refunded => Kind::PaymentRefunded,
+                Outcome::Disputed => Kind::PaymentDisputed,
+            },
+            Body::Cost(_) => Kind::CostRecorded,
             Body::Other(kind) => *kind,
         }
     }
@@ -90,6 +105,9 @@ impl<'a> Body<'a> {
             | Body::UserRemoved
             | Body::UserUpdated(_)
             | Body::AccountDeleted
+            | Body::Subscription(_)
+            | Body::Payment(_)
+            | Body::Cost(_)
             | Body::Other(_) => None,
         }
     }

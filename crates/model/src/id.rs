@@ -28,6 +28,12 @@ impl<'a> Id<'a> {
         self.0
     }
 
+    /// The same id, which borrows from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Id<'static> {
+        Id(Cow::Owned(self.0.into_owned()))
+    }
+
     /// The id as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -6,7 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc};
+use chrono::{
+    DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeZone, Utc,
+};
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z. Finer digits are cut at the door.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +63,14 @@ impl Day {
     #[must_use]
     pub fn minus(self, days: i32) -> Day {
         Day(self.0.saturating_sub(days))
+    }
+
+    /// The same day of the month `months` later, or the last day of that month where it has none: a year
+    /// after 29 February comes 28 February.
+    #[must_use]
+    pub fn plus_months(self, months: u32) -> Day {
+        let later = self.date().checked_add_months(Months::new(months));
+        later.map_or(self, |date| Day(date.to_epoch_days()))
     }
 
     /// How many days this one lies after `earlier`; negative when it lies before.
@@ -242,6 +252,19 @@ mod tests {
             "2026-03-01"
         );
         assert_eq!(Day(0).to_string(), "1970-01-01");
+    }
+
+    #[test]
+    fn a_month_later_is_the_same_day_or_the_last_of_the_month() {
+        for (day, months, later) in [
+            ("2026-03-15", 12, "2027-03-15"),
+            ("2028-02-29", 12, "2029-02-28"),
+            ("2026-01-31", 1, "2026-02-28"),
+            ("2026-12-01", 1, "2027-01-01"),
+        ] {
+            let day: Day = day.parse().unwrap();
+            assert_eq!(day.plus_months(months).to_string(), later);
+        }
     }
 
     #[test]

@@ -68,6 +68,9 @@ impl What {
             Body::UserInvited(_)
             | Body::UserUpdated(_)
             | Body::AccountUpdated(_)
+            | Body::Subscription(_)
+            | Body::Payment(_)
+            | Body::Cost(_)
             | Body::Other(_) => What::Other,
         }
     }

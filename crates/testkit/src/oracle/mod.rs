@@ -20,6 +20,7 @@ mod fraction;
 mod groups;
 pub mod ids;
 mod metrics;
+pub mod mrr;
 mod part;
 mod sessions;
 

@@ -4,18 +4,20 @@
 //! others become [`Body::Other`] once their checks are passed, and their fields live on in the digest.
 //! What one record alone can say is checked here; what needs the records before it is the engine's.
 
+mod billing;
+
 use std::borrow::Cow;
 
 use mainstay_model::{
-    AccountFields, Actor, Body, Code, Field, Id, Kind, Rejection, Timestamp, UserFields, Zone,
+    AccountFields, Actor, Body, Currency, DiscountDuration, Field, Id, Kind, Outcome, Period,
+    Purpose, Rejection, Round, Status, TiersMode, Timestamp, UsageType, UserFields, Zone,
 };
 use serde_json::{Value, json};
 
-use crate::Currency;
 use crate::digest::{Digest, Digested};
 use crate::json::{Reader, shown};
 use crate::wire::{
-    Amount, Millis, Minor, Name, Opaque, Percent, Price, Traits, Wire, bad, choices, missing, wire,
+    Amount, Millis, Minor, Name, Opaque, Percent, Price, Traits, Wire, bad, choices, wire,
 };
 
 /// A body that passed its checks, and the digest of its fields.
@@ -32,13 +34,13 @@ pub(super) fn read<'a>(kind: Kind, reader: &mut Reader<'a>) -> Result<Checked<'a
         Kind::AccountCreated => take(reader, |a: Account<'a>| Body::AccountCreated(a.fields())),
         Kind::AccountUpdated => take(reader, |a: Account<'a>| Body::AccountUpdated(a.fields())),
         Kind::AccountDeleted => take(reader, |_: Account<'a>| Body::AccountDeleted),
-        Kind::SubscriptionUpdated => check(kind, reader, Subscription::check),
-        Kind::InvoicePaid
-        | Kind::InvoicePaymentFailed
-        | Kind::InvoiceVoided
-        | Kind::PaymentRefunded
-        | Kind::PaymentDisputed => check(kind, reader, |_: &Invoice<'a>| Ok(())),
-        Kind::CostRecorded => check(kind, reader, |_: &Cost<'a>| Ok(())),
+        Kind::SubscriptionUpdated => try_take(reader, billing::subscription),
+        Kind::InvoicePaid => take(reader, |i: Invoice<'a>| i.body(Outcome::Paid)),
+        Kind::InvoicePaymentFailed => take(reader, |i: Invoice<'a>| i.body(Outcome::Failed)),
+        Kind::InvoiceVoided => take(reader, |i: Invoice<'a>| i.body(Outcome::Voided)),
+        Kind::PaymentRefunded => take(reader, |i: Invoice<'a>| i.body(Outcome::Refunded)),
+        Kind::PaymentDisputed => take(reader, |i: Invoice<'a>| i.body(Outcome::Disputed)),
+        Kind::CostRecorded => take(reader, Cost::body),
         Kind::TicketOpened | Kind::TicketResolved | Kind::TicketReopened => {
             check(kind, reader, |_: &Ticket<'a>| Ok(()))
         }
@@ -115,10 +117,17 @@ fn take<'a, W: Wire<'a> + Digested>(
     reader: &mut Reader<'a>,
     body: impl FnOnce(W) -> Body<'a>,
 ) -> Result<Checked<'a>, Rejection> {
+    try_take(reader, |wire| Ok(body(wire)))
+}
+
+fn try_take<'a, W: Wire<'a> + Digested>(
+    reader: &mut Reader<'a>,
+    body: impl FnOnce(W) -> Result<Body<'a>, Rejection>,
+) -> Result<Checked<'a>, Rejection> {
     let wire = W::read(reader)?;
     let mut digest = Digest::default();
     wire.digest(&mut digest);
-    Ok((body(wire), digest))
+    Ok((body(wire)?, digest))
 }
 
 fn check<'a, W: Wire<'a> + Digested>(
@@ -303,7 +312,7 @@ wire! {
         /// What it is in.
         need currency: Currency,
         /// The month, quarter or year that it is spread over.
-        may period: Period<'a>,
+        may period: Span<'a>,
     }
 
     /// A support ticket.
@@ -453,29 +462,6 @@ macro_rules! enumerations {
 }
 
 enumerations! {
-    /// Where a subscription stands.
-    Status {
-        Trialing "trialing",
-        Active "active",
-        PastDue "past_due",
-        Unpaid "unpaid",
-        Paused "paused",
-        Canceled "canceled",
-        Incomplete "incomplete",
-    }
-
-    /// How tiers are read.
-    TiersMode {
-        Graduated "graduated",
-        Volume "volume",
-    }
-
-    /// Which way a quotient is rounded.
-    Round {
-        Up "up",
-        Down "down",
-    }
-
     /// How often something is paid.
     Interval {
         Day "day",
@@ -483,26 +469,6 @@ enumerations! {
         Month "month",
         Year "year",
         Never "none",
-    }
-
-    /// Whether something is paid by number or by use.
-    UsageType {
-        Licensed "licensed",
-        Metered "metered",
-    }
-
-    /// For how long a discount holds.
-    DiscountDuration {
-        Once "once",
-        Repeating "repeating",
-        Forever "forever",
-    }
-
-    /// What a cost was for.
-    Purpose {
-        Acquisition "acquisition",
-        Retention "retention",
-        Onboarding "onboarding",
     }
 
     /// Who did something in a ticket.
@@ -529,11 +495,49 @@ enumerations! {
     }
 }
 
+// Digests are made of the order in which the model has them.
 choices! {
     Actor {
         Human "human",
         Api "api",
         Agent "agent",
+    }
+
+    Status {
+        Trialing "trialing",
+        Active "active",
+        PastDue "past_due",
+        Unpaid "unpaid",
+        Paused "paused",
+        Canceled "canceled",
+        Incomplete "incomplete",
+    }
+
+    TiersMode {
+        Graduated "graduated",
+        Volume "volume",
+    }
+
+    Round {
+        Up "up",
+        Down "down",
+    }
+
+    UsageType {
+        Licensed "licensed",
+        Metered "metered",
+    }
+
+    DiscountDuration {
+        Once "once",
+        Repeating "repeating",
+        Forever "forever",
+    }
+
+    Purpose {
+        Acquisition "acquisition",
+        Retention "retention",
+        Onboarding "onboarding",
     }
 }
 
@@ -584,82 +588,6 @@ fn map<T, U>(field: Field<T>, f: impl FnOnce(T) -> U) -> Field<U> {
     }
 }
 
-impl Subscription<'_> {
-    fn check(&self) -> Result<(), Rejection> {
-        check_items(&self.items, "items")?;
-        if let Some(next) = &self.next {
-            check_items(&next.items, "next.items")?;
-        }
-        for (place, discount) in self.discounts.iter().flatten().enumerate() {
-            discount.check(&format!("discounts[{place}]"))?;
-        }
-        Ok(())
-    }
-}
-
-fn check_items(items: &[Item<'_>], list: &str) -> Result<(), Rejection> {
-    let mut places = items.iter().enumerate();
-    places.try_for_each(|(place, item)| item.check(&format!("{list}[{place}]")))
-}
-
-impl Item<'_> {
-    fn check(&self, path: &str) -> Result<(), Rejection> {
-        let missing = |key| Err(missing(Code::MissingField, &format!("{path}.{key}")));
-        match (&self.unit_amount_minor, &self.tiers, &self.tiers_mode) {
-            (None, None, _) => missing("unit_amount_minor"),
-            (None, Some(_), None) => missing("tiers_mode"),
-            (Some(_), Some(tiers), _) if !tiers.is_empty() => Err(bad(
-                &format!("{path}.tiers"),
-                "stands beside unit_amount_minor; expected one of the two",
-            )),
-            (None, Some(tiers), Some(_)) => check_tiers(tiers, path),
-            (Some(_), _, _) => Ok(()),
-        }?;
-        for (key, number) in [
-            ("divide_by", self.divide_by.map(|number| number.0)),
-            ("interval_count", self.interval_count.map(|number| number.0)),
-        ] {
-            if number == Some(0) {
-                return Err(bad(&format!("{path}.{key}"), "found 0, expected 1 or more"));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Tiers rise, and only the last one may be without end.
-fn check_tiers(tiers: &[Tier<'_>], path: &str) -> Result<(), Rejection> {
-    if tiers.is_empty() {
-        return Err(bad(&format!("{path}.tiers"), "is empty"));
-    }
-    for (place, pair) in tiers.windows(2).enumerate() {
-        let (first, next) = (&pair[0].up_to, &pair[1].up_to);
-        let rises = match (first, next) {
-            (Some(first), Some(next)) => first.0 < next.0,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if !rises {
-            let path = format!("{path}.tiers[{}].up_to", place + 1);
-            return Err(bad(&path, "is not above that of the tier before"));
-        }
-    }
-    Ok(())
-}
-
-impl Discount<'_> {
-    fn check(&self, path: &str) -> Result<(), Rejection> {
-        match (&self.percent_off, &self.amount_off_minor) {
-            (None, None) => Err(missing(Code::MissingField, &format!("{path}.percent_off"))),
-            (Some(_), Some(_)) => Err(bad(
-                &format!("{path}.amount_off_minor"),
-                "stands beside percent_off; expected one of the two",
-            )),
-            (Some(_), None) | (None, Some(_)) => Ok(()),
-        }
-    }
-}
-
 fn in_scale(survey: Survey, scale: Option<Scale>, score: i64) -> Result<(), Rejection> {
     let scale = scale.unwrap_or(match survey {
         Survey::Nps => Scale::ZeroToTen,
@@ -706,27 +634,24 @@ impl Digested for Score {
 }
 
 /// A month, a quarter or a year.
-pub(super) struct Period<'a>(Cow<'a, str>);
+pub(super) struct Span<'a> {
+    period: Period,
+    written: Cow<'a, str>,
+}
 
-impl<'a> Wire<'a> for Period<'a> {
+impl<'a> Wire<'a> for Span<'a> {
     const ONCE: bool = true;
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, Rejection> {
-        let text = reader.string()?;
-        let (year, part) = text
-            .split_once('-')
-            .map_or((&*text, None), |(y, p)| (y, Some(p)));
-        let known_year = matches!(year.as_bytes(), [b'1'..=b'9', rest @ ..]
-            if rest.len() == 3 && rest.iter().all(u8::is_ascii_digit));
-        let known_part = match part.map(str::as_bytes) {
-            None | Some([b'Q', b'1'..=b'4'] | [b'0', b'1'..=b'9'] | [b'1', b'0'..=b'2']) => true,
-            Some(_) => false,
-        };
-        match known_year && known_part {
-            true => Ok(Period(text)),
-            false => Err(bad(
+        let written = reader.string()?;
+        match billing::period(&written) {
+            Some(period) => Ok(Span { period, written }),
+            None => Err(bad(
                 "",
-                format!("found {}, expected 2026-03, 2026-Q1 or 2026", shown(&text)),
+                format!(
+                    "found {}, expected 2026-03, 2026-Q1 or 2026",
+                    shown(&written)
+                ),
             )),
         }
     }
@@ -736,8 +661,8 @@ impl<'a> Wire<'a> for Period<'a> {
     }
 }
 
-impl Digested for Period<'_> {
+impl Digested for Span<'_> {
     fn digest(&self, digest: &mut Digest) {
-        self.0.digest(digest);
+        self.written.digest(digest);
     }
 }

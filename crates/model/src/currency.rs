@@ -20,6 +20,20 @@ impl Currency {
             .then_some(Currency(code))
     }
 
+    /// How many decimal digits its minor unit has: 2 for cents, 0 for yen.
+    ///
+    /// By ISO 4217, also where a payment system counts in other units.
+    #[must_use]
+    pub fn minor_digits(&self) -> u32 {
+        match &self.0 {
+            b"BIF" | b"BYR" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW"
+            | b"PYG" | b"RWF" | b"UGX" | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            b"CLF" | b"UYW" => 4,
+            _ => 2,
+        }
+    }
+
     /// Its code.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -48,6 +62,17 @@ ANG BGN BYR CUC HRK MRO SLL STD VEF ZWL ";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn minor_units_have_two_digits_but_for_a_few_currencies() {
+        for (code, digits) in [("USD", 2), ("JPY", 0), ("KWD", 3), ("CLF", 4), ("MRU", 2)] {
+            assert_eq!(
+                Currency::of(code).map(|c| c.minor_digits()),
+                Some(digits),
+                "{code}"
+            );
+        }
+    }
 
     #[test]
     fn codes_are_known_in_upper_case_only() {

@@ -1,0 +1,239 @@
+//! The recurring revenue of one account, and every movement that changed it.
+//!
+//! The ledger keeps one law: what was there at the start and all movements since are what is there at the
+//! end, to the minor unit. It is a function of the set of states of subscriptions that are known, of the
+//! rules, and of how far time has come; never of the order in which states arrived. A state that comes late
+//! may therefore change movements that were told: they are told again under the same id.
+//!
+//! From the small to the large, each rule in one place: `amount` (what an item costs, and how often a
+//! month) · `discount` (what a subscription comes to in a month) · `state` (which state is the later
+//! one) · `ending` (when a subscription is over, and by whose will) · `timeline` (what it counts, step by
+//! step) · `fx` (money in another currency) · `walk` (from all subscriptions to the account) ·
+//! `movement` (what a change is for the account) · `cause` (what brought it about) · `committed` (what
+//! is known to come) · `switches` (what operators and tools choose) · `bytes` (what is kept).
+//!
+//! It knows nothing of invoices, of costs, of periods and of segments, and it is not asked for one of its
+//! balances by any metric yet.
+
+mod amount;
+mod bytes;
+mod cause;
+mod committed;
+mod discount;
+mod ending;
+mod exact;
+mod fx;
+mod movement;
+mod state;
+mod switches;
+mod timeline;
+mod walk;
+
+#[cfg(test)]
+mod story;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mainstay_model::{Code, Currency, Rejection, Timestamp, Zone};
+
+pub use bytes::NoState;
+pub use cause::Cause;
+pub use discount::Monthly;
+pub use exact::Exact;
+pub use fx::{BadRate, Rates};
+pub use movement::{Churn, Kind, Life, Movement, Share};
+pub use state::State;
+pub use switches::{ChurnAt, Discounts, FreeAfterPaid, Mode, Passive, Paused, Rules};
+pub use walk::Balance;
+
+use timeline::Step;
+use walk::Walk;
+
+/// By what a ledger is kept. It is the same for as long as the ledger is.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy<'p> {
+    /// The choices of the operator.
+    pub rules: &'p Rules,
+    /// The currency of the reports, and rates into it.
+    pub rates: &'p Rates,
+    /// Where the account's days begin.
+    pub zone: &'p Zone,
+}
+
+/// The recurring revenue of an account.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    subscriptions: BTreeMap<Box<str>, Known>,
+    walk: Walk,
+    /// The movements that were told before a late state undid the walk.
+    undone: Option<Undone>,
+}
+
+/// What is known of a subscription.
+#[derive(Clone, Debug)]
+struct Known {
+    currency: Currency,
+    states: Vec<Arc<State>>,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+struct Undone {
+    at: Timestamp,
+    movements: Vec<Movement>,
+}
+
+/// What is to be told of a movement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// It was not told before.
+    New(Movement),
+    /// It was told otherwise; this is how it is now.
+    Changed(Movement),
+    /// It was told, and never was.
+    Withdrawn(Movement),
+}
+
+impl Default for Ledger {
+    fn default() -> Ledger {
+        Ledger {
+            subscriptions: BTreeMap::new(),
+            walk: Walk::new(),
+            undone: None,
+        }
+    }
+}
+
+impl Ledger {
+    /// Takes in a state of a subscription; [`Ledger::pass`] tells what comes of it.
+    ///
+    /// # Errors
+    /// `bad_currency` when the subscription was in another currency before, or when there is no rate for
+    /// its currency on that day.
+    pub fn take(&mut self, state: State, policy: &Policy<'_>) -> Result<(), Rejection> {
+        let currency = state.told.currency;
+        let known = self.subscriptions.get(state.told.id.as_str());
+        if let Some(before) = known
+            .map(|known| known.currency)
+            .filter(|known| *known != currency)
+        {
+            let why = format!("found {currency}, the subscription was in {before} before");
+            return Err(Rejection::new(Code::BadCurrency, "data.currency", why));
+        }
+        let day = policy.zone.day_of(state.at);
+        if !policy.rates.has(currency, day) {
+            let into = policy.rates.currency();
+            let why = format!("found {currency}, for which there is no rate into {into} on {day}");
+            return Err(Rejection::new(Code::BadCurrency, "data.currency", why));
+        }
+        let name: Box<str> = state.told.id.as_str().into();
+        let known = self.subscriptions.entry(name).or_insert_with(|| Known {
+            currency,
+            states: Vec::new(),
+            steps: Vec::new(),
+        });
+        known.states.push(Arc::new(state));
+        let steps = timeline::steps(&known.states, &known.steps, policy.rules);
+        let changed = first_change(&known.steps, &steps);
+        known.steps = steps;
+        if changed.is_some_and(|from| from <= self.walk.at()) {
+            self.undo();
+        }
+        Ok(())
+    }
+
+    /// Lets time pass up to `until`, that instant included, and tells what is new and what is otherwise
+    /// than it was told, by rising time.
+    pub fn pass(&mut self, until: Timestamp, policy: &Policy<'_>) -> Vec<Tell> {
+        let undone = self.undone.take();
+        let told = self.walk.movements.len();
+        let until = undone.as_ref().map_or(until, |undone| undone.at.max(until));
+        let timelines = self
+            .subscriptions
+            .iter()
+            .map(|(name, known)| (&**name, &known.steps[..]));
+        self.walk.advance(timelines, policy, until);
+        match undone {
+            Some(undone) => compare(undone.movements, &self.walk.movements),
+            None => self.walk.movements[told..]
+                .iter()
+                .cloned()
+                .map(Tell::New)
+                .collect(),
+        }
+    }
+
+    /// All movements up to now, by rising time.
+    #[must_use]
+    pub fn movements(&self) -> &[Movement] {
+        &self.walk.movements
+    }
+
+    /// The account's revenue at each instant at which something of it changed, by rising time.
+    #[must_use]
+    pub fn balances(&self) -> &[Balance] {
+        &self.walk.balances
+    }
+
+    /// The account's revenue at an instant; `None` before anything is known.
+    #[must_use]
+    pub fn balance_at(&self, at: Timestamp) -> Option<&Balance> {
+        let begun = self
+            .balances()
+            .partition_point(|balance| balance.from <= at);
+        begun.checked_sub(1).map(|place| &self.balances()[place])
+    }
+
+    /// What the account's revenue will be in 12 months by all that is known at an instant: the revenue of
+    /// then, with what is signed and has not started, less what is to end, with the changes that are planned.
+    #[must_use]
+    pub fn committed(&self, at: Timestamp, policy: &Policy<'_>) -> i128 {
+        let standing = self.subscriptions.values().filter_map(|known| {
+            let begun = known.steps.partition_point(|step| step.from <= at);
+            begun.checked_sub(1).map(|place| &known.steps[place])
+        });
+        committed::committed(standing, at, policy)
+    }
+
+    fn undo(&mut self) {
+        let walk = std::mem::replace(&mut self.walk, Walk::new());
+        self.undone.get_or_insert(Undone {
+            at: walk.at(),
+            movements: walk.movements,
+        });
+    }
+}
+
+/// The first instant from which on two timelines differ.
+fn first_change(before: &[Step], now: &[Step]) -> Option<Timestamp> {
+    let same = |(before, now): &(&Step, &Step)| {
+        before.from == now.from
+            && Arc::ptr_eq(&before.state, &now.state)
+            && before.standing == now.standing
+    };
+    let same = before.iter().zip(now).take_while(same).count();
+    let next = [before.get(same), now.get(same)];
+    next.into_iter().flatten().map(|step| step.from).min()
+}
+
+/// What two tellings of the movements differ in. Both are by rising time, one movement at each place.
+fn compare(told: Vec<Movement>, now: &[Movement]) -> Vec<Tell> {
+    let mut all: BTreeMap<_, (Option<Movement>, Option<&Movement>)> = BTreeMap::new();
+    for movement in told {
+        all.insert(movement.place(), (Some(movement), None));
+    }
+    for movement in now {
+        all.entry(movement.place()).or_default().1 = Some(movement);
+    }
+    let tell = |versions: (Option<Movement>, Option<&Movement>)| match versions {
+        (Some(told), Some(now)) if told == *now => None,
+        (Some(_), Some(now)) => Some(Tell::Changed(now.clone())),
+        (None, Some(now)) => Some(Tell::New(now.clone())),
+        (Some(told), None) => Some(Tell::Withdrawn(told)),
+        (None, None) => None,
+    };
+    all.into_values().filter_map(tell).collect()
+}
