@@ -9,13 +9,13 @@ use mainstay_model::Timestamp;
 use mainstay_testkit::company;
 use mainstay_testkit::history::{self, Limits};
 use mainstay_testkit::oracle::ids::of_accounts;
-use mainstay_testkit::oracle::{Fate, Oracle};
+use mainstay_testkit::oracle::{Fate, Oracle, Truth};
 use mainstay_tests::{Company, shard_of};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
 use crate::laws::{self, FAR, NEAR};
-use crate::pipeline;
+use crate::pipeline::{self, Said};
 
 pub(crate) fn trials() -> Vec<Trial> {
     crate::trials!("oracle": [
@@ -83,10 +83,26 @@ fn tells_the_truth(settings: &Settings, lines: &[String]) -> TestCaseResult {
     prop_assert_eq!(summary.counts.read, lines.len() as u64);
     prop_assert_eq!(summary.counts.all_applied(), count(Fate::Applied));
     prop_assert_eq!(summary.counts.duplicates, count(Fate::Duplicate));
-    let truth = oracle.truth();
-    laws::none(&truth.differences(&said.found()))?;
-    laws::none(&truth.group_differences(&said.found_of_groups()))?;
-    laws::none(&truth.cohort_differences(&said.found_of_cohorts()))
+    laws::none(&untrue(&oracle.truth(), &said))
+}
+
+/// In what all that was said differs from the truth.
+fn untrue(truth: &Truth, said: &Said) -> Vec<String> {
+    let mut differences = truth.differences(&said.found());
+    differences.extend(truth.group_differences(&said.found_of_groups()));
+    differences.extend(truth.cohort_differences(&said.found_of_cohorts()));
+    differences
+}
+
+/// Says what is not true, if anything is.
+fn is_true(truth: &Truth, said: &Said) {
+    let differences = untrue(truth, said);
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n  {}",
+        differences.len(),
+        differences[..differences.len().min(40)].join("\n  ")
+    );
 }
 
 /// Time passes for each shard by itself, so what is too late differs; all that is told is as true.
@@ -99,10 +115,7 @@ fn every_final_value_is_true_on_four_shards() {
         }
         let plan = pipeline::plan(history::settings(), Target::Files);
         let (said, _) = pipeline::replay(plan, &lines, 4);
-        let truth = oracle.truth();
-        laws::none(&truth.differences(&said.found()))?;
-        laws::none(&truth.group_differences(&said.found_of_groups()))?;
-        laws::none(&truth.cohort_differences(&said.found_of_cohorts()))
+        laws::none(&untrue(&oracle.truth(), &said))
     });
 }
 
@@ -113,10 +126,7 @@ fn what_is_told_while_time_goes_on_is_true() {
     let path = folder.path().join("history.jsonl");
     let lines: Vec<&[u8]> = company.lines.iter().map(|line| &line.value[..]).collect();
     pipeline::write_lines(&path, &lines);
-    let settings = Settings {
-        segments: vec!["plan".to_owned()],
-        ..history::settings()
-    };
+    let settings = Company::settings();
     let mut oracle = Oracle::sharded(settings.clone(), |account| shard_of(account, 4));
     lines.iter().for_each(|line| _ = oracle.take(line, None));
     let plan = pipeline::plan(settings, Target::Files);
@@ -124,16 +134,7 @@ fn what_is_told_while_time_goes_on_is_true() {
     replay.open_end = true;
     replay.replayed_at = oracle.newest().expect("a company does something");
     let (said, _) = pipeline::run(&replay);
-    let truth = oracle.truth_so_far();
-    let mut differences = truth.differences(&said.found());
-    differences.extend(truth.group_differences(&said.found_of_groups()));
-    differences.extend(truth.cohort_differences(&said.found_of_cohorts()));
-    assert!(
-        differences.is_empty(),
-        "{} differences:\n  {}",
-        differences.len(),
-        differences[..differences.len().min(40)].join("\n  ")
-    );
+    is_true(&oracle.truth_so_far(), &said);
 }
 
 /// What an operator may decide, near the edges.
@@ -201,14 +202,5 @@ fn a_company_of_three_weeks_is_told_as_it_was() {
     assert!(summary.counts.all_applied() > 20_000, "{summary:?}");
     assert!(summary.counts.late > 100, "{summary:?}");
     assert!(oracle.newest() > Some(Timestamp(0)));
-    let truth = oracle.truth();
-    let mut differences = truth.differences(&said.found());
-    differences.extend(truth.group_differences(&said.found_of_groups()));
-    differences.extend(truth.cohort_differences(&said.found_of_cohorts()));
-    assert!(
-        differences.is_empty(),
-        "{} differences:\n  {}",
-        differences.len(),
-        differences[..differences.len().min(12)].join("\n  ")
-    );
+    is_true(&oracle.truth(), &said);
 }

@@ -32,16 +32,17 @@ pub struct Company {
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// The settings that a company's truth and its Mainstays have in common. One dimension beside the fleet is enough
-/// where what is tried is the broker: each more is as many records again.
-pub(crate) fn settings() -> Settings {
-    Settings {
-        segments: vec!["plan".to_owned()],
-        ..history::settings()
-    }
-}
-
 impl Company {
+    /// The settings that a company's truth and its Mainstays have in common. One dimension beside the fleet is enough
+    /// where what is tried is the broker: each more is as many records again.
+    #[must_use]
+    pub fn settings() -> Settings {
+        Settings {
+            segments: vec!["plan".to_owned()],
+            ..history::settings()
+        }
+    }
+
     /// A company with many small accounts around which everything happens that is hard: borders of days in
     /// several zones, late and early events, duplicates, conflicts, bad records.
     ///
@@ -60,7 +61,7 @@ impl Company {
     /// When not one of them counts.
     #[must_use]
     pub fn of(mut lines: Vec<Line>) -> Company {
-        let settings = settings();
+        let settings = Company::settings();
         let lateness_ms = settings.lateness_ms;
         let mut oracle = Oracle::sharded(settings, shard_of);
         let mut refused = take(&mut oracle, &lines);

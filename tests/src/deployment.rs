@@ -9,8 +9,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::company::settings;
-
 use crate::folder::{Folder, profile_dir, repository, target_dir};
 use crate::{Admin, Company, Ended, Feed, Process, Record, judge, patience, ports, read_committed};
 
@@ -277,7 +275,7 @@ impl Deployment {
     }
 
     /// The config of an instance. What it says about facts is what [`Company`] takes for granted, and where
-    /// [`settings`](crate::company::settings) says another thing than the defaults.
+    /// [`Company::settings`] says another thing than the defaults.
     fn config(&self, slot: &str, state: &Path, http: u16) -> String {
         let Deployment {
             client: (brokers, options),
@@ -287,7 +285,7 @@ impl Deployment {
             ..
         } = self;
         let state = state.display();
-        let settings = settings();
+        let settings = Company::settings();
         let features = settings.features.iter();
         let features: String = features
             .map(|(name, events)| format!("{name} = {}\n", list(events)))

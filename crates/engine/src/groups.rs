@@ -274,9 +274,7 @@ impl Groups {
         if day <= self.frozen {
             return;
         }
-        let segments = terms.segments().zip(&reading.segments);
-        let segments = segments.map(|((_, dimension), segment)| (dimension, &**segment));
-        for (dimension, segment) in std::iter::once((ALL, ALL)).chain(segments) {
+        for (dimension, segment) in reading.groups(terms) {
             let name = GroupDay {
                 day,
                 dimension: dimension.into(),

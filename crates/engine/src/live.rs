@@ -283,9 +283,7 @@ impl Live {
         change: fn(&mut Open, &Reading, &[usize]),
     ) {
         let places: Vec<usize> = (0..reading.parts.len()).collect();
-        let segments = terms.segments().zip(&reading.segments);
-        let segments = segments.map(|((_, dimension), segment)| (dimension, &**segment));
-        for (dimension, segment) in std::iter::once((ALL, ALL)).chain(segments) {
+        for (dimension, segment) in reading.groups(terms) {
             let group = Group {
                 dimension: dimension.into(),
                 segment: segment.into(),

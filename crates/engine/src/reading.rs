@@ -6,6 +6,7 @@
 use mainstay_model::{Day, Parts, Sorted};
 
 use crate::account::Account;
+use crate::groups::ALL;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::terms::Terms;
 use crate::view::View;
@@ -48,6 +49,16 @@ impl Reading {
             parts: parts.collect(),
             segments: self.segments,
         }
+    }
+
+    /// The groups that the account is in, by dimension and segment: the fleet, and one for each trait.
+    pub(crate) fn groups<'r>(
+        &'r self,
+        terms: &'r Terms,
+    ) -> impl Iterator<Item = (&'r str, &'r str)> {
+        let segments = terms.segments().zip(&self.segments);
+        let segments = segments.map(|((_, dimension), segment)| (dimension, &**segment));
+        std::iter::once((ALL, ALL)).chain(segments)
     }
 
     pub(crate) fn pack(&self, to: &mut Packer<'_>) {

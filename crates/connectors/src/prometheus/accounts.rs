@@ -10,7 +10,7 @@ use mainstay_commit::ShardNo;
 use mainstay_model::{Info, Unit};
 use prometheus::{GaugeVec, Registry};
 
-use super::families::{float_vec, number, with_unit};
+use super::families::{float_vec, number, set, with_unit};
 use crate::Shown;
 
 /// Which accounts have series.
@@ -96,11 +96,7 @@ impl Accounts {
         let labels = [account.account.as_str(), name.as_str()];
         for (family, value) in self.families.iter().zip(&account.values) {
             let Some(family) = family else { continue };
-            match number(value) {
-                Some(number) => family.with_label_values(&labels).set(number),
-                // There may have been none.
-                None => drop(family.remove_label_values(&labels)),
-            }
+            set(family, &labels, number(value));
         }
         let place = Place { shard, rank, name };
         self.shown.insert(account.account.clone(), place);

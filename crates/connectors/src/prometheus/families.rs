@@ -275,6 +275,15 @@ fn int_vec(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntG
     registered(registry, IntGaugeVec::new(opts(name, help), labels))
 }
 
+/// Shows a value; an undefined one has no series.
+pub(super) fn set(family: &GaugeVec, labels: &[&str], value: Option<f64>) {
+    match value {
+        Some(value) => family.with_label_values(labels).set(value),
+        // There may have been none.
+        None => drop(family.remove_label_values(labels)),
+    }
+}
+
 pub(super) fn float_vec(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
     registered(registry, GaugeVec::new(opts(name, help), labels))
 }

@@ -10,7 +10,7 @@ use mainstay_commit::ShardNo;
 use mainstay_model::{Column, Info, Unit, Value};
 use prometheus::{GaugeVec, Registry};
 
-use super::families::{float_vec, number, with_unit};
+use super::families::{float_vec, number, set, with_unit};
 use crate::ShownGroup;
 
 /// The gauges of groups.
@@ -128,14 +128,6 @@ fn show(shows: &Shows, (dimension, segment): &Group, value: &Value, before: usiz
                 );
             }
         }
-    }
-}
-
-fn set(family: &GaugeVec, labels: &[&str], value: Option<f64>) {
-    match value {
-        Some(value) => family.with_label_values(labels).set(value),
-        // There may have been none.
-        None => drop(family.remove_label_values(labels)),
     }
 }
 

@@ -5,6 +5,7 @@
 //! the first account of an empty shard brings its history along, nothing is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeBounds;
 
 use mainstay_model::{CohortValue, CohortWas, Day, Unit, Value};
 
@@ -12,6 +13,7 @@ use super::measures::{CohortMeasure, Told, cohort_measures};
 use super::{Changes, Origin, Tally, WEEKS, counted};
 use crate::changelog::Put;
 use crate::engine::Outputs;
+use crate::metrics::tell::quotient;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::terms::Terms;
 
@@ -215,6 +217,14 @@ impl Fleet {
         }
     }
 
+    fn count_parts(&mut self, which: impl RangeBounds<(Day, u32)>) {
+        let parts = std::mem::take(&mut self.parts);
+        for (_, part) in parts.range(which) {
+            self.count(&part.changes);
+        }
+        self.parts = parts;
+    }
+
     fn count_tally(&mut self, origin: &Origin, tally: &Tally) {
         for name in Name::all_of(origin) {
             let cohort = self.cohorts.entry(name.clone()).or_default();
@@ -303,9 +313,7 @@ impl Fleet {
 
     fn go_on_to(&mut self, day: Day) {
         let before = self.as_of.unwrap_or(day);
-        let of_day = self.parts.range((day, 0)..=(day, u32::MAX));
-        let of_day: Vec<Changes> = of_day.map(|(_, part)| part.changes.clone()).collect();
-        of_day.iter().for_each(|changes| self.count(changes));
+        self.count_parts((day, 0)..=(day, u32::MAX));
         self.as_of = Some(day);
         self.unsaved.as_of = true;
         self.telling = true;
@@ -482,9 +490,7 @@ impl Fleet {
         }
         self.past = past;
         let Some(as_of) = self.as_of else { return };
-        let parts = self.parts.range(..=(as_of, u32::MAX));
-        let parts: Vec<Changes> = parts.map(|(_, part)| part.changes.clone()).collect();
-        parts.iter().for_each(|changes| self.count(changes));
+        self.count_parts(..=(as_of, u32::MAX));
         self.telling = true;
     }
 }
@@ -500,10 +506,9 @@ impl Name {
 
 impl CohortMeasure {
     fn value(&self, told: Told) -> Value {
-        match (told.whole, self.unit) {
-            (0, _) => Value::Undefined,
-            (_, Unit::Seconds) => Value::Seconds(told.part),
-            (whole, _) => Value::Ratio(told.part as f64 / whole as f64),
+        match self.unit == Unit::Seconds && told.whole != 0 {
+            true => Value::Seconds(told.part),
+            false => quotient(told.part.into(), told.whole.into()),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What is told of a cohort: the list of its values, and how each is told from counts.
 
-use mainstay_model::{Day, Unit};
+use mainstay_model::{Day, Sorted, Unit};
 
 use super::fleet::Cohort;
 use super::{Back, Counted, DAYS, SINCE, WEEKS, counted};
+use crate::metrics::tell::greatest_common_divisor;
 use crate::spread;
 
 /// A value that is told of cohorts.
@@ -105,7 +106,10 @@ impl CohortMeasure {
     pub(crate) fn tell(&self, cohort: &Cohort, as_of: Day, activation: bool) -> Told {
         let over = cohort.end.is_some_and(|end| end <= as_of);
         let ratio = |size: i64, part: i64, whole: i64, complete: bool| {
-            let by = greatest_common_divisor(part.unsigned_abs(), whole.unsigned_abs());
+            let by =
+                greatest_common_divisor(part.unsigned_abs().into(), whole.unsigned_abs().into());
+            // Of nobody there is no quotient, and nothing to divide by.
+            let by = i64::try_from(by).unwrap_or(1).max(1);
             Told {
                 size,
                 part: part / by,
@@ -145,22 +149,11 @@ impl CohortMeasure {
 
 /// The middle of durations by nearest rank, in milliseconds.
 fn median(cohort: &Cohort, from: Counted) -> Option<i64> {
-    let total: i64 = cohort.counts.durations(from).map(|(_, count)| count).sum();
-    let rank = (total + 1) / 2;
-    let mut seen = 0;
-    let mut durations = cohort.counts.durations(from);
-    let middle = durations.find(|(_, count)| {
-        seen += count;
-        seen >= rank
-    });
-    middle.map(|(bucket, _)| spread::greatest(bucket))
-}
-
-fn greatest_common_divisor(mut a: u64, mut b: u64) -> i64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
+    let mut durations = Sorted::default();
+    for (bucket, count) in cohort.counts.durations(from) {
+        durations.count(bucket, u64::try_from(count).unwrap_or(0));
     }
-    i64::try_from(a).unwrap_or(1).max(1)
+    spread::percentile(&durations, 50)
 }
 
 #[cfg(test)]

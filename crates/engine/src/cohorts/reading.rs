@@ -29,7 +29,7 @@ impl Changes {
         let mut first_activated = [None; 2];
         for user in account.users.iter() {
             let sign_ups = days.map(|day| user.sign_up(day));
-            let activated = both(|of| {
+            let activated = [0, 1].map(|of| {
                 let sign_up = sign_ups[of].map(|(at, _)| at);
                 activated_at(user, sign_up, terms, days[of])
             });
@@ -48,10 +48,6 @@ impl Changes {
         });
         with_plan.collect()
     }
-}
-
-fn both<T>(of: impl Fn(usize) -> Option<T>) -> Both<T> {
-    [of(0), of(1)]
 }
 
 fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {

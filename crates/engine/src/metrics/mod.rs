@@ -286,7 +286,7 @@ impl Metric {
 }
 
 /// Ways of telling that many metrics share.
-mod tell {
+pub(crate) mod tell {
     use super::{Asked, Parts, Value};
     use crate::spread;
 
@@ -390,7 +390,8 @@ mod tell {
     /// Below this every integer is a float.
     const EXACT: i128 = 1 << 53;
 
-    fn quotient(part: i128, whole: i128) -> Value {
+    /// A quotient, rounded once.
+    pub(crate) fn quotient(part: i128, whole: i128) -> Value {
         if whole == 0 {
             return Value::Undefined;
         }
@@ -403,7 +404,7 @@ mod tell {
         Value::Ratio((part / by) as f64 / (whole / by) as f64)
     }
 
-    fn greatest_common_divisor(mut a: u128, mut b: u128) -> i128 {
+    pub(crate) fn greatest_common_divisor(mut a: u128, mut b: u128) -> i128 {
         while b != 0 {
             (a, b) = (b, a % b);
         }
