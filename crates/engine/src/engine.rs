@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 use mainstay_model::{AccountDaily, AccountMetrics, Body, Code, CohortValue, Corrected};
-use mainstay_model::{Day, Event, Rejection, SegmentDaily, SegmentMetrics, Timestamp};
+use mainstay_model::{Day, Event, MrrMovement, Rejection, SegmentDaily, SegmentMetrics, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::account::{Account, KEPT_DAYS, Surroundings};
@@ -77,6 +77,9 @@ pub trait Outputs {
 
     /// A value of a cohort of the fleet, or what has become of it.
     fn cohort_value(&mut self, _: &CohortValue<'_>) {}
+
+    /// A movement of an account's recurring revenue, or what has become of one that was told.
+    fn mrr_movement(&mut self, _: &MrrMovement<'_>) {}
 
     /// The newest rolling values of a group.
     fn segment_metrics(&mut self, _: &SegmentMetrics<'_>) {}

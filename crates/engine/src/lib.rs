@@ -43,5 +43,5 @@ pub use metrics::{
     Asked, CATALOGUE, Metric, Read, account_columns, account_infos, group_columns, infos,
 };
 pub use metrics::{Deed, Fact, Moment, Part, Show, Why};
-pub use settings::Settings;
+pub use settings::{Revenue, Settings};
 pub use view::View;

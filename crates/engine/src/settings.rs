@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_model::Zone;
+use mainstay_model::{Currency, Zone};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::ledger::{Rates, Rules};
 use crate::pack::Packer;
 
 /// What an operator may decide about facts and metrics.
@@ -50,10 +51,21 @@ pub struct Settings {
     pub segments: Vec<String>,
     /// How many groups a trait may make; accounts with further values count in the fleet only.
     pub segments_max: usize,
+    /// What is decided about recurring revenue.
+    pub revenue: Revenue,
     /// How long ids of product events are remembered.
     pub dedupe_product_ms: i64,
     /// How long ids of all other events are remembered.
     pub dedupe_business_ms: i64,
+}
+
+/// What an operator may decide about recurring revenue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revenue {
+    /// What counts, and when.
+    pub rules: Rules,
+    /// The currency of the reports, and the rates into it.
+    pub rates: Rates,
 }
 
 impl Settings {
@@ -104,6 +116,17 @@ impl Settings {
 
 const HOUR_MS: i64 = 3_600_000;
 
+impl Default for Revenue {
+    /// US dollars, without rates.
+    fn default() -> Revenue {
+        let dollars = Currency::of("USD").expect("ISO 4217 has it");
+        Revenue {
+            rules: Rules::default(),
+            rates: Rates::into(dollars),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -124,6 +147,7 @@ impl Default for Settings {
             dormant_days: 14,
             segments: Vec::new(),
             segments_max: 200,
+            revenue: Revenue::default(),
             dedupe_product_ms: 2 * HOUR_MS,
             dedupe_business_ms: 35 * 24 * HOUR_MS,
         }

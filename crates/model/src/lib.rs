@@ -26,7 +26,7 @@ pub use event::{AccountFields, Actor, Body, Event, Field, Kind, UserFields};
 pub use id::Id;
 pub use metric::{Column, Info, Levels, Unit, Value};
 pub use output::{AccountDaily, AccountMetrics, CohortValue, CohortWas};
-pub use output::{Corrected, DeadLetter, SegmentDaily, SegmentMetrics};
+pub use output::{Corrected, DeadLetter, MrrMovement, SegmentDaily, SegmentMetrics};
 pub use parts::{Parts, Sorted};
 pub use reject::{Code, Rejection};
 pub use time::{Day, Timestamp, Zone, ZoneError};

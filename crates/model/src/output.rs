@@ -2,7 +2,7 @@
 //!
 //! Values stand in the order of the list of [`Info`](crate::Info)s that the writer was made with.
 
-use crate::{Day, Rejection, Timestamp, Value};
+use crate::{Currency, Day, Rejection, Timestamp, Value};
 
 /// The final values of an account for a closed day.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,39 @@ pub struct CohortWas {
     pub value: Value,
     /// Whether it was complete.
     pub complete: bool,
+}
+
+/// A movement of an account's monthly recurring revenue, in minor units of the currency of the reports.
+///
+/// `before` + `amount` = `after`. Told again under the same id when what is known of it changes: the last one holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MrrMovement<'a> {
+    /// The same each time that it is told.
+    pub id: &'a str,
+    /// Whose revenue.
+    pub account: &'a str,
+    /// When it moved.
+    pub at: Timestamp,
+    /// What it is for the account: `new`, `expansion`, `contraction`, `churn`, `reactivation`, `fx`.
+    pub kind: &'a str,
+    /// What brought it about, such as `plan` or `cancel`.
+    pub cause: &'a str,
+    /// By how much: below 0 for less; 0 where it turned out that nothing moved, which withdraws it.
+    pub amount: i128,
+    /// The currency of the reports.
+    pub currency: Currency,
+    /// What was there before it.
+    pub before: i128,
+    /// What was there after it.
+    pub after: i128,
+    /// The id of the event that told of it; none for a rate of exchange, or for what came about by time.
+    pub event: Option<&'a str>,
+    /// How many days a customer who came back was away.
+    pub gap_days: Option<i32>,
+    /// What moved in the currency that is paid, where it is one other than that of the reports.
+    pub original: Option<(i128, Currency)>,
+    /// 0 at first; each time it is told anew is one more.
+    pub revision: u32,
 }
 
 /// The newest rolling values of an account.

@@ -30,7 +30,7 @@ mod state;
 mod time;
 mod tree;
 
-use mainstay_engine::Settings;
+use mainstay_engine::{Revenue, Settings};
 
 pub use activation::Activation;
 pub use active::Active;
@@ -214,6 +214,7 @@ impl Config {
             dormant_days: self.dormant.days.cast_signed(),
             segments: self.segments.by.0.clone(),
             segments_max: self.segments.max as usize,
+            revenue: Revenue::default(),
             dedupe_product_ms: self.dedupe.product.ms(),
             dedupe_business_ms: self.dedupe.business.ms(),
         }
