@@ -21,7 +21,7 @@
 //! | `X` | shard, day | what a shard said of cohorts, where they belong to this one |
 //! | `O` | sign-up day, plan | what happened in cohorts on days that can no longer change |
 //! | `Q`, `Y` | cohort, and | what was told of cohorts, and as of which day they stand |
-//! | `H` | | which days of groups were forgotten |
+//! | `H` | | up to which day of a group they were forgotten |
 //! | `R` | day, dimension, segment | what was told of a group that belongs to the shard |
 //! | `W` | | how many times the shard was restored |
 //! | `L`, `l` | shard, and dimension, segment | what a shard says now of a group that belongs to this one, and in which life all of it was said |

@@ -31,8 +31,9 @@ pub(crate) struct Rollup {
     unsaved_parts: BTreeSet<(GroupDay, u32)>,
     unsaved_marks: BTreeSet<u32>,
     removed: Vec<Vec<u8>>,
-    /// Days up to this one were forgotten, and are told no more, whatever is said of them.
-    forgotten: Day,
+    /// Up to this one they were forgotten, in their order, and are told no more, whatever is said of them. Not by the
+    /// day alone: a restart may come between two groups of one day.
+    forgotten: Option<GroupDay>,
     forgotten_dirty: bool,
     forgotten_written: bool,
     /// Where all shards together stand.
@@ -113,7 +114,7 @@ pub(crate) fn encode(said: &Said, shard: u32, columns: u64) -> (Vec<u8>, Option<
     }
 }
 
-/// The key of the record of which days were forgotten.
+/// The key of the record of up to which day of a group they were forgotten.
 const FORGOTTEN: &[u8] = b"H";
 
 fn part_key(shard: u32, name: &GroupDay) -> Vec<u8> {
@@ -142,7 +143,7 @@ impl Rollup {
             unsaved_parts: BTreeSet::new(),
             unsaved_marks: BTreeSet::new(),
             removed: Vec::new(),
-            forgotten: Day(i32::MIN),
+            forgotten: None,
             forgotten_dirty: false,
             forgotten_written: false,
             stand: None,
@@ -185,7 +186,7 @@ impl Rollup {
             b'P' => {
                 let name = GroupDay::unpack(&mut at)?;
                 Part::unpack(&mut Unpacker(said))?;
-                if name.day <= self.forgotten {
+                if self.forgotten.as_ref().is_some_and(|last| name <= *last) {
                     return Ok(());
                 }
                 if !written {
@@ -333,9 +334,6 @@ impl Rollup {
             .filter(|oldest| oldest.key().day <= mark.frozen)
         {
             let (name, day) = oldest.remove_entry();
-            if name.day > self.forgotten {
-                (self.forgotten, self.forgotten_dirty) = (name.day, true);
-            }
             self.unsaved.remove(&name);
             self.news.remove(&name);
             if day.written {
@@ -347,6 +345,7 @@ impl Rollup {
                     self.removed.push(part_key(shard, &name));
                 }
             }
+            (self.forgotten, self.forgotten_dirty) = (Some(name), true);
         }
     }
 
@@ -400,10 +399,12 @@ impl Rollup {
             put(&key, None);
             keys -= 1;
         }
-        if std::mem::take(&mut self.forgotten_dirty) {
-            let mut day = Vec::new();
-            Packer(&mut day).int(self.forgotten.0.into());
-            put(FORGOTTEN, Some(&day));
+        if let Some(last) = &self.forgotten
+            && std::mem::take(&mut self.forgotten_dirty)
+        {
+            let mut value = Vec::new();
+            last.pack(&mut Packer(&mut value));
+            put(FORGOTTEN, Some(&value));
             keys += i64::from(!std::mem::replace(&mut self.forgotten_written, true));
         }
         for shard in std::mem::take(&mut self.unsaved_marks) {
@@ -434,9 +435,9 @@ impl Rollup {
         keys
     }
 
-    /// Takes in which days were forgotten.
+    /// Takes in up to which one they were forgotten.
     pub(crate) fn restore_forgotten(&mut self, value: &[u8]) -> Result<(), Malformed> {
-        self.forgotten = Unpacker(value).day()?;
+        self.forgotten = Some(GroupDay::unpack(&mut Unpacker(value))?);
         self.forgotten_written = true;
         Ok(())
     }
@@ -603,6 +604,30 @@ mod tests {
         fn heard(&mut self) -> Vec<(i32, u32, Option<Value>)> {
             std::mem::take(&mut self.heard.0)
         }
+
+        /// Says how many keys that adds or takes away.
+        fn saves_into(&mut self, log: &mut BTreeMap<Vec<u8>, Vec<u8>>) -> i64 {
+            self.rollup
+                .save(self.terms.columns(), &mut |key, value| match value {
+                    Some(value) => _ = log.insert(key.to_vec(), value.to_vec()),
+                    None => _ = log.remove(key),
+                })
+        }
+
+        /// The process ends, and another one takes over.
+        fn restores(&mut self, log: &BTreeMap<Vec<u8>, Vec<u8>>) {
+            let columns = self.terms.columns();
+            self.rollup = Rollup::new(2);
+            for (key, value) in log {
+                let taken = match key[0] {
+                    b'H' => self.rollup.restore_forgotten(value),
+                    b'R' => self.rollup.restore(&key[1..], value, columns),
+                    _ => self.rollup.take(key, Some(value), true, columns),
+                };
+                taken.unwrap();
+            }
+            self.rollup.tell_all();
+        }
     }
 
     #[test]
@@ -696,6 +721,41 @@ mod tests {
         assert_eq!((case.heard(), case.rollup.days.len()), (vec![], 0));
     }
 
+    /// A process may end after any step.
+    #[test]
+    fn half_a_day_that_is_forgotten_takes_nothing_back() {
+        let mut case = Case::of_two_shards();
+        let segments = ["basic", "pro", "team"];
+        for segment in segments {
+            let Said::Part(name, part) = part(7, 1, 2, &case.terms) else {
+                panic!("a part was asked for");
+            };
+            let name = GroupDay {
+                segment: segment.into(),
+                ..name
+            };
+            case.says(0, &Said::Part(name, part));
+        }
+        case.says(0, &mark(7, 0)).says(1, &mark(7, 0));
+        assert_eq!(case.heard().len(), segments.len());
+        let columns = case.terms.columns();
+        for shard in [0, 1] {
+            let (key, value) = encode(&mark(60, 20), shard, columns);
+            let taken = case.rollup.take(&key, value.as_deref(), false, columns);
+            taken.unwrap();
+        }
+        let mut log = BTreeMap::new();
+        while case.rollup.has_news() {
+            case.rollup.work(&case.terms, &mut case.heard);
+            case.saves_into(&mut log);
+            case.restores(&log);
+            while case.rollup.telling {
+                case.rollup.work(&case.terms, &mut case.heard);
+            }
+        }
+        assert_eq!((case.heard(), case.rollup.days.len()), (vec![], 0));
+    }
+
     #[test]
     fn while_a_shard_speaks_of_other_values_nothing_is_told() {
         let mut case = Case::of_two_shards();
@@ -718,26 +778,17 @@ mod tests {
         let mut case = Case::of_two_shards();
         let one = part(7, 1, 2, &case.terms);
         case.says(1, &mark(9, 0)).says(0, &one).says(0, &mark(8, 0));
-        let columns = case.terms.columns();
-        let mut log = Vec::new();
-        let keys = case.rollup.save(columns, &mut |key, value| {
-            log.push((key.to_vec(), value.unwrap().to_vec()));
-        });
+        let mut log = BTreeMap::new();
+        let keys = case.saves_into(&mut log);
         assert_eq!(
             (keys, log.len()),
             (4, 4),
             "two marks, a part, what was told"
         );
-        case.rollup = Rollup::new(2);
-        for (key, value) in &log {
-            match key[0] {
-                b'R' => case.rollup.restore(&key[1..], value, columns).unwrap(),
-                _ => case.rollup.take(key, Some(value), true, columns).unwrap(),
-            }
-        }
+        case.restores(&log);
         case.heard();
         case.says(1, &mark(10, 0));
         assert_eq!(case.heard(), []);
-        assert_eq!(case.rollup.save(columns, &mut |_, _| {}), 0, "no new key");
+        assert_eq!(case.saves_into(&mut log), 0, "no new key");
     }
 }
