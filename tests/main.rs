@@ -8,6 +8,7 @@ mod broker;
 mod cohorts;
 mod explain;
 mod fixtures;
+mod fleet;
 mod formats;
 mod instrument;
 mod laws;
@@ -32,6 +33,7 @@ const SUITES: &[Suite] = &[
     explain::trials,
     bad_input::trials,
     restart::trials,
+    fleet::trials,
     formats::trials,
     instrument::trials,
     broker::trials,

@@ -1,5 +1,6 @@
 //! A Mainstay on a broker: its topics, its config, and the processes that run it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::folder::{Folder, profile_dir, repository, target_dir};
+use crate::reader::read_all;
 use crate::{Admin, Company, Ended, Feed, Process, Record, judge, patience, ports, read_committed};
 
 /// How many partitions the input has, and so how many shards there are.
@@ -188,14 +190,56 @@ impl Deployment {
             if wrong.is_empty() {
                 return;
             }
-            assert!(
-                start.elapsed() < patience::CATCHING_UP,
-                "{} things are wrong: {:#?}",
-                wrong.len(),
-                &wrong[..wrong.len().min(20)]
-            );
+            if start.elapsed() > patience::CATCHING_UP {
+                let wrong = &wrong[..wrong.len().min(20)];
+                panic!("{wrong:#?}\n{}", self.keep_topics());
+            }
             std::thread::sleep(Duration::from_millis(500));
         }
+    }
+
+    /// Writes what lies in the topics into the folder of logs, for whoever looks for what went wrong; says how much
+    /// that is.
+    fn keep_topics(&self) -> String {
+        let topics = [
+            "account-daily",
+            "segment-daily",
+            "cohorts",
+            "partials",
+            "changelog",
+            "dead-letter",
+        ];
+        let kept = topics.map(|name| {
+            let all = read_all(&self.brokers, &self.topic(name));
+            let place = |record: &Record| (record.partition, record.offset);
+            let committed: BTreeSet<_> = self.committed(name).iter().map(place).collect();
+            let text: String = all
+                .iter()
+                .map(|record| {
+                    let mark = if committed.contains(&place(record)) {
+                        ' '
+                    } else {
+                        '-'
+                    };
+                    let text = |bytes: &Option<Vec<u8>>| {
+                        let bytes = bytes.as_deref();
+                        bytes.map_or("none".into(), |bytes| bytes.escape_ascii().to_string())
+                    };
+                    let (partition, offset) = place(record);
+                    let (key, value) = (text(&record.key), text(&record.value));
+                    format!("{mark} {partition} {offset} {key} {value}\n")
+                })
+                .collect();
+            let path = self.folder.path().join(format!("{name}.txt"));
+            let written = std::fs::write(&path, text);
+            written.unwrap_or_else(|err| panic!("could not write {}: {err}", path.display()));
+            format!(
+                "{name}: {} records, {} of them committed",
+                all.len(),
+                committed.len()
+            )
+        });
+        kept.join("\n")
     }
 
     /// Waits until the fleet as it is now is the sum of what is told of its accounts: as the newest record of it says,

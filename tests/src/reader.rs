@@ -45,10 +45,19 @@ impl Record {
 /// When there is no such topic or the broker does not answer.
 #[must_use]
 pub fn read_committed(brokers: &str, topic: &str) -> Vec<Record> {
+    read(brokers, topic, "read_committed")
+}
+
+/// The same with what was never committed.
+pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Record> {
+    read(brokers, topic, "read_uncommitted")
+}
+
+fn read(brokers: &str, topic: &str, isolation: &str) -> Vec<Record> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", format!("{topic}-reader"))
-        .set("isolation.level", "read_committed")
+        .set("isolation.level", isolation)
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("fetch.wait.max.ms", "50")
