@@ -65,14 +65,26 @@ fn settings(topic: Topic) -> Vec<(&'static str, String)> {
             ("cleanup.policy", "delete".to_owned()),
             ("retention.ms", days(30)),
         ],
-        Topic::Partials | Topic::Changelog => vec![
-            ("cleanup.policy", "compact".to_owned()),
-            ("segment.bytes", (64 << 20).to_string()),
-            ("min.cleanable.dirty.ratio", "0.1".to_owned()),
-            ("delete.retention.ms", days(7)),
-            ("max.compaction.lag.ms", days(7)),
-        ],
+        Topic::Changelog => state(),
+        // A part is taken back once its day is too old to be corrected. Whoever has to read it first may be down, while
+        // another shard catches up with months of history in minutes.
+        Topic::Partials => {
+            let mut settings = state();
+            settings.push(("min.compaction.lag.ms", days(1)));
+            settings
+        }
     }
+}
+
+fn state() -> Vec<(&'static str, String)> {
+    let week = (7 * DAY_MS).to_string();
+    vec![
+        ("cleanup.policy", "compact".to_owned()),
+        ("segment.bytes", (64 << 20).to_string()),
+        ("min.cleanable.dirty.ratio", "0.1".to_owned()),
+        ("delete.retention.ms", week.clone()),
+        ("max.compaction.lag.ms", week),
+    ]
 }
 
 fn what(topic: Topic) -> &'static str {
