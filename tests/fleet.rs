@@ -45,6 +45,8 @@ enum What {
     End,
     /// All end, in order.
     EndAll,
+    /// Of the parts that were handed to it the broker keeps the newest of each key.
+    Compact,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +64,7 @@ fn turn() -> impl Strategy<Value = Turn> {
         1 => Just(What::Lose),
         1 => Just(What::End),
         1 => Just(What::EndAll),
+        1 => Just(What::Compact),
     ];
     (0..SHARDS as usize, what).prop_map(|(shard, what)| Turn { shard, what })
 }
@@ -99,8 +102,8 @@ fn tells_the_truth(company: &Company, turns: &[Turn]) -> TestCaseResult {
 struct Fleet<'c> {
     plan: Arc<Plan>,
     shards: Vec<Place<'c>>,
-    /// What is committed of `partials`, by partition.
-    parts: Vec<Vec<Record>>,
+    /// What is committed of `partials`, by partition and offset; compaction leaves holes.
+    parts: Vec<Vec<Option<Record>>>,
     said: Said,
 }
 
@@ -160,6 +163,7 @@ impl<'c> Fleet<'c> {
                 self.commit(turn.shard);
                 self.restore(turn.shard)?;
             }
+            What::Compact => compact(&mut self.parts[turn.shard]),
             What::EndAll => {
                 (0..self.shards.len()).for_each(|shard| self.commit(shard));
                 (0..self.shards.len()).try_for_each(|shard| self.restore(shard))?;
@@ -189,7 +193,7 @@ impl<'c> Fleet<'c> {
                     (key, Some(value)) => _ = place.log.insert(key, value),
                     (key, None) => _ = place.log.remove(&key),
                 },
-                (Topic::Partials, Some(to)) => self.parts[to as usize].push(owned()),
+                (Topic::Partials, Some(to)) => self.parts[to as usize].push(Some(owned())),
                 _ => {}
             }
         }
@@ -247,13 +251,32 @@ impl Place<'_> {
         self.at.0 = end;
     }
 
-    fn hand_over(&mut self, parts: &[Record], records: usize) -> TestCaseResult {
+    fn hand_over(&mut self, parts: &[Option<Record>], records: usize) -> TestCaseResult {
         let end = parts.len().min(self.at.1.saturating_add(records));
-        for (key, value) in &parts[self.at.1..end] {
+        for (key, value) in parts[self.at.1..end].iter().flatten() {
             let taken = self.logic.take_part(key, value.as_deref());
             taken.map_err(|error| TestCaseError::fail(error.to_string()))?;
         }
         self.at.1 = end;
         Ok(())
+    }
+}
+
+/// The broker leaves a part alone for a day, so none is taken back before its reader has seen it; how it stood in between
+/// may be lost.
+fn compact(parts: &mut [Option<Record>]) {
+    let mut newest = BTreeMap::new();
+    for (offset, part) in parts.iter().enumerate() {
+        match part {
+            Some((key, Some(_))) => _ = newest.insert(key.clone(), offset),
+            Some((key, None)) => _ = newest.remove(key),
+            None => {}
+        }
+    }
+    for (offset, part) in parts.iter_mut().enumerate() {
+        let is_old = |key| newest.get(key).is_some_and(|newest| *newest != offset);
+        if part.as_ref().is_some_and(|(key, _)| is_old(key)) {
+            *part = None;
+        }
     }
 }

@@ -484,19 +484,44 @@ fn after_leap(now: Timestamp, leap: u8) -> Timestamp {
 /// lines with one id keep their order, as the first of them wins.
 #[must_use]
 pub fn shuffle_within(lines: &[String], ms: i64, seed: u64) -> Vec<String> {
-    let mut rng = Rng::new(seed);
     let mut arrived_at = 0;
+    shuffle(lines, ms, seed, |event| {
+        let at = instant(event, "received_at").or(instant(event, "time"));
+        arrived_at = arrived_at.max(at.unwrap_or_default());
+        arrived_at
+    })
+}
+
+/// The lines in an order in which each arrives at most `ms` after the time of its event, wherever it was; lines with
+/// one id keep their order.
+#[must_use]
+pub fn shuffle_inside(lines: &[String], ms: i64, seed: u64) -> Vec<String> {
+    let mut newest = 0;
+    shuffle(lines, ms, seed, |event| {
+        newest = instant(event, "time").unwrap_or(newest);
+        newest
+    })
+}
+
+fn instant(event: &Value, field: &str) -> Option<i64> {
+    let at = event.get(field)?.as_str()?;
+    let at = chrono::DateTime::parse_from_rfc3339(at).ok()?;
+    Some(at.timestamp_millis())
+}
+
+fn shuffle(
+    lines: &[String],
+    ms: i64,
+    seed: u64,
+    mut from: impl FnMut(&Value) -> i64,
+) -> Vec<String> {
+    let mut rng = Rng::new(seed);
     let mut last_of_id = std::collections::BTreeMap::new();
     let mut keyed = Vec::new();
     for line in lines {
         let event: Value = serde_json::from_str(line).unwrap_or_default();
-        let text = |name: &str| event.get(name).and_then(Value::as_str);
-        let at = text("received_at").or(text("time"));
-        if let Some(at) = at.and_then(|at| chrono::DateTime::parse_from_rfc3339(at).ok()) {
-            arrived_at = arrived_at.max(at.timestamp_millis());
-        }
-        let mut key = arrived_at + rng.between(0, ms + 1);
-        if let Some(id) = text("id") {
+        let mut key = from(&event) + rng.between(0, ms + 1);
+        if let Some(id) = event.get("id").and_then(Value::as_str) {
             let last = last_of_id.entry(id.to_owned()).or_insert(key);
             key = key.max(*last);
             *last = key;
