@@ -1,9 +1,9 @@
 //! The ids of events that were applied, for as long as a duplicate of them may come.
 //!
-//! One table for the shard: 64 bits of hash of (account, source, id), 32 bits of the event's digest, and
-//! when it may be forgotten. An id counts as known exactly until the watermark passes that time; when the
-//! table would have to grow, the forgotten ones are swept out first, which costs nothing on average and
-//! changes no answer.
+//! Of each, 64 bits of hash of (account, source, id), 32 bits of the event's digest, and when it may be forgotten.
+//! An id counts as known exactly until the watermark passes that time; when a table would have to grow, the
+//! forgotten ones are swept out first, which costs nothing on average and changes no answer. There are many tables
+//! for the shard, so that no event has to wait while all ids are swept or moved.
 
 use hashbrown::HashTable;
 use mainstay_model::Timestamp;
@@ -29,9 +29,20 @@ pub(crate) struct Remembered {
 }
 
 /// The ids of a shard.
-#[derive(Default)]
 pub(crate) struct Dedup {
-    table: HashTable<Remembered>,
+    /// By bits of the hash that places inside a table are not made of.
+    tables: [HashTable<Remembered>; TABLES],
+}
+
+/// Sweeping one table, or moving it to a larger one, takes about a millisecond where there are a million ids.
+const TABLES: usize = 32;
+
+impl Default for Dedup {
+    fn default() -> Dedup {
+        Dedup {
+            tables: std::array::from_fn(|_| HashTable::new()),
+        }
+    }
 }
 
 impl Dedup {
@@ -48,8 +59,13 @@ impl Dedup {
         hasher.digest()
     }
 
+    fn table_of(hash: u64) -> usize {
+        (hash >> 32) as usize % TABLES
+    }
+
     pub(crate) fn seen(&self, hash: u64, digest: u32, watermark: Timestamp) -> Seen {
-        match self.table.find(hash, |known| known.hash == hash) {
+        let table = &self.tables[Dedup::table_of(hash)];
+        match table.find(hash, |known| known.hash == hash) {
             Some(known) if !known.forgotten(watermark) => match known.digest == digest {
                 true => Seen::Same,
                 false => Seen::Other,
@@ -59,32 +75,30 @@ impl Dedup {
     }
 
     pub(crate) fn remember(&mut self, new: Remembered, watermark: Timestamp) {
-        if let Some(known) = self
-            .table
-            .find_mut(new.hash, |known| known.hash == new.hash)
-        {
+        let table = &mut self.tables[Dedup::table_of(new.hash)];
+        if let Some(known) = table.find_mut(new.hash, |known| known.hash == new.hash) {
             // Restored records come in no order; what is kept longest holds.
             if new.until_s >= known.until_s {
                 *known = new;
             }
             return;
         }
-        if self.table.len() == self.table.capacity() {
-            self.table.retain(|known| !known.forgotten(watermark));
-            if self.table.len() > self.table.capacity() / 2 {
-                self.table
-                    .reserve(self.table.len() / 2 + 8, |known| known.hash);
+        if table.len() == table.capacity() {
+            table.retain(|known| !known.forgotten(watermark));
+            if table.len() > table.capacity() / 2 {
+                table.reserve(table.len() / 2 + 8, |known| known.hash);
             }
         }
-        self.table.insert_unique(new.hash, new, |known| known.hash);
+        table.insert_unique(new.hash, new, |known| known.hash);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.table.len()
+        self.tables.iter().map(HashTable::len).sum()
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.table.allocation_size()
+        let tables = self.tables.iter().map(HashTable::allocation_size);
+        tables.sum()
     }
 }
 
