@@ -13,10 +13,19 @@ use crate::terms::{Meaning, Milestone, Terms};
 /// What happened to an account so far; nothing once it is of no more use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Early {
-    happenings: Option<Vec<Happening>>,
+    kept: Option<Kept>,
     pub(crate) dirty: bool,
     /// The record is in the changelog.
     pub(crate) written: bool,
+}
+
+/// Happenings, packed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    packed: Vec<u8>,
+    number: usize,
+    /// When the last one happened.
+    last: i64,
 }
 
 /// Something that happened to an account.
@@ -140,7 +149,7 @@ impl Used {
 impl Default for Early {
     fn default() -> Early {
         Early {
-            happenings: Some(Vec::new()),
+            kept: Some(Kept::default()),
             dirty: false,
             written: false,
         }
@@ -151,53 +160,75 @@ impl Early {
     /// Of an account that keeps nothing, as far as is known.
     pub(crate) fn ended() -> Early {
         Early {
-            happenings: None,
+            kept: None,
             dirty: false,
             written: false,
         }
     }
 
     pub(crate) fn keep(&mut self, happening: Happening) {
-        let Some(happenings) = &mut self.happenings else {
+        let Some(kept) = &mut self.kept else {
             return;
         };
         self.dirty = true;
-        match happenings.len() < MOST {
-            true => happenings.push(happening),
-            false => self.happenings = None,
+        match kept.number < MOST {
+            true => kept.push(happening),
+            false => self.kept = None,
         }
     }
 
     /// Keeps nothing from now on, and hands over what was kept.
     pub(crate) fn end(&mut self) -> Option<Vec<Happening>> {
-        self.dirty |= self.happenings.is_some();
-        self.happenings.take()
+        let kept = self.kept.take()?;
+        self.dirty = true;
+        kept.unpack().ok()
     }
 
     /// Writes what is kept. False when nothing is.
     pub(crate) fn pack(&self, to: &mut Packer<'_>) -> bool {
-        let mut before = 0;
-        for Happening { what, user, at } in self.happenings.iter().flatten() {
-            to.uint(user.map_or(0, |user| u64::from(user) + 1));
-            to.int(at.0 - before);
-            before = at.0;
-            match what {
-                What::SignedUp => to.uint(0),
-                What::Removed => to.uint(1),
-                What::Created => to.uint(2),
-                What::Deleted => to.uint(3),
-                What::Other => to.uint(4),
-                What::Used(used) => {
-                    to.uint(5);
-                    used.pack(to);
-                }
-            }
-        }
-        self.happenings.is_some()
+        let kept = self.kept.as_ref();
+        to.0.extend_from_slice(kept.map_or(&[], |kept| &kept.packed));
+        kept.is_some()
     }
 
     pub(crate) fn unpack(bytes: &[u8]) -> Result<Early, Malformed> {
-        let mut from = Unpacker(bytes);
+        let mut kept = Kept {
+            packed: bytes.into(),
+            ..Kept::default()
+        };
+        let happenings = kept.unpack()?;
+        kept.number = happenings.len();
+        kept.last = happenings.last().map_or(0, |last| last.at.0);
+        Ok(Early {
+            kept: Some(kept),
+            dirty: false,
+            written: true,
+        })
+    }
+}
+
+impl Kept {
+    fn push(&mut self, Happening { what, user, at }: Happening) {
+        let mut to = Packer(&mut self.packed);
+        to.uint(user.map_or(0, |user| u64::from(user) + 1));
+        to.int(at.0 - self.last);
+        match what {
+            What::SignedUp => to.uint(0),
+            What::Removed => to.uint(1),
+            What::Created => to.uint(2),
+            What::Deleted => to.uint(3),
+            What::Other => to.uint(4),
+            What::Used(used) => {
+                to.uint(5);
+                used.pack(&mut to);
+            }
+        }
+        self.last = at.0;
+        self.number += 1;
+    }
+
+    fn unpack(&self) -> Result<Vec<Happening>, Malformed> {
+        let mut from = Unpacker(&self.packed);
         let (mut happenings, mut before) = (Vec::new(), 0i64);
         while !from.is_empty() {
             let user = from.u32()?.checked_sub(1);
@@ -217,11 +248,7 @@ impl Early {
                 at: Timestamp(before),
             });
         }
-        Ok(Early {
-            happenings: Some(happenings),
-            dirty: false,
-            written: true,
-        })
+        Ok(happenings)
     }
 }
 
