@@ -14,9 +14,10 @@ use crate::facts::firsts::{Deed, Firsts};
 use crate::facts::history::History;
 use crate::facts::lifecycle::Lifecycle;
 use crate::facts::membership::Membership;
+use crate::facts::past::{Ages, Counts};
 use crate::facts::sessions::{self, Joined};
 use crate::facts::totals::{Total, Totals};
-use crate::facts::users::{Counts, User, UserNo, Users};
+use crate::facts::users::{User, UserNo, Users};
 use crate::pack::Packer;
 use crate::reading::Reading;
 use crate::terms::{Terms, TraitNo};
@@ -25,6 +26,13 @@ use crate::zones::{ZoneNo, Zones};
 /// How many days before the newest closed one any question can reach: corrections, a session that began
 /// before them, and the longest look-back of a metric.
 pub(crate) const KEPT_DAYS: i32 = 35 + 5 + 60;
+
+/// Sessions are looked at one by one for a week before a day that can be corrected, and none that an event changes
+/// began as long before it.
+const KEPT_DAYS_OF_SESSIONS: i32 = 35 + 7 + 1;
+
+/// How many sessions a user had, and for how long, is shown for a month before such a day.
+const KEPT_DAYS_OF_SETTLED: i32 = 35 + 30 + 1;
 
 /// Of a longer name only this many characters are kept: it is a label, and no record may grow without bound.
 const LONGEST_NAME: usize = 256;
@@ -196,14 +204,12 @@ impl Account {
         }
         if meaning.qualifies {
             let (api, agent) = actors(used.actor);
-            self.add(day, |row| {
-                row.events += 1;
-                row.api_events += u64::from(api);
-                row.agent_events += u64::from(agent);
-            });
+            self.add(day, |row| row.count(api, agent));
         }
         let Some(user) = user else { return };
-        self.seen(user, day);
+        self.users
+            .wake(user, at.minus_ms(terms.settings.session_gap_ms));
+        self.users.get_mut(user).known_on(day);
         if meaning.qualifies || meaning.key_action || meaning.features != 0 {
             self.count(user, at, day, used, terms.settings.active_min_events);
         }
@@ -226,23 +232,20 @@ impl Account {
         let (gap, zone) = (around.terms.settings.session_gap_ms, self.zone.value);
         let user = self.users.get(user);
         let newest = user.session();
-        sessions::join_newest(newest, at, duration_ms, gap, day).unwrap_or_else(|| {
+        sessions::join_newest(newest.as_ref(), at, duration_ms, gap, day).unwrap_or_else(|| {
             let day_of = |at| around.zones.day_of(zone, at);
             sessions::join_any(&user.sessions(), at, duration_ms, gap, day_of)
         })
     }
 
     fn put_sessions(&mut self, user: UserNo, joined: &Joined) {
-        let mut less = |session: &sessions::Session, sign: i64| {
-            let duration = session.duration_ms() * sign;
-            self.add(session.day, |row| {
-                row.sessions = row.sessions.wrapping_add_signed(sign);
-                row.session_ms += duration;
-            });
+        let mut less = |session: &sessions::Session, sign: i32| {
+            let duration = session.duration_ms() * i64::from(sign);
+            self.add(session.day, |row| row.count_sessions(sign, duration));
         };
         match joined {
             Joined::Extended(session) => {
-                let before = *self
+                let before = self
                     .users
                     .get(user)
                     .session()
@@ -263,24 +266,16 @@ impl Account {
 
     /// The user's records may have to be written.
     fn list(&mut self, no: UserNo) {
-        let user = self.users.get_mut(no);
+        let mut user = self.users.get_mut(no);
         if !std::mem::replace(&mut user.listed, true) {
             self.unsaved.users.push(no);
-        }
-    }
-
-    fn seen(&mut self, user: UserNo, day: Day) {
-        let user = self.users.get_mut(user);
-        if day < user.known_from {
-            user.known_from = day;
-            user.past_dirty = true;
         }
     }
 
     fn count(&mut self, no: UserNo, at: Timestamp, day: Day, used: Used, min_events: u32) {
         let meaning = used.meaning;
         let (api, agent) = actors(used.actor);
-        let user = self.users.get_mut(no);
+        let mut user = self.users.get_mut(no);
         let mut more = Counts {
             events: u32::from(meaning.qualifies),
             api_events: u32::from(meaning.qualifies && api),
@@ -302,7 +297,7 @@ impl Account {
             }
         }
         if meaning.key_action {
-            self.add(day, |row| row.key_actions += 1);
+            self.add(day, |row| row.count_key_actions(1));
         }
         if meaning.features != 0 {
             let duration_ms = used.duration_ms.unsigned_abs();
@@ -312,7 +307,7 @@ impl Account {
 
     /// Keeps when the user, and the account, did something for the first time.
     fn firsts(&mut self, user: UserNo, used: Used, at: Timestamp, day: Day, terms: &Terms) {
-        let user = self.users.get_mut(user);
+        let mut user = self.users.get_mut(user);
         let mut features = used.meaning.features;
         while features != 0 {
             user.saw(Deed::Feature(features.trailing_zeros() as u8), at, day);
@@ -331,25 +326,20 @@ impl Account {
     }
 
     fn signed_up(&mut self, no: UserNo, at: Timestamp, day: Day) {
-        self.seen(no, day);
-        let user = self.users.get_mut(no);
+        let mut user = self.users.get_mut(no);
+        user.known_on(day);
         // A first sign-up is the user's own; only a further one, or one after a removal, is a turn.
-        if user.signed_up != User::NOT_SIGNED_UP || self.membership.has_turns(no) {
+        if user.signed_up().is_some() || self.membership.has_turns(no) {
             self.membership.signed_up(no, at, day);
         }
-        // By day before time: see `Firsts::saw`.
-        if (day, at) < (user.signed_up_on, user.signed_up) {
-            (user.signed_up, user.signed_up_on) = (at, day);
-        }
-        user.past_dirty = true;
+        user.sign_up_at(at, day);
         self.list(no);
     }
 
     fn user_removed(&mut self, no: UserNo, at: Timestamp, day: Day) {
-        let user = self.users.get_mut(no);
+        let mut user = self.users.get_mut(no);
         user.past_dirty = true;
-        if user.signed_up != User::NOT_SIGNED_UP {
-            let (at, day) = (user.signed_up, user.signed_up_on);
+        if let Some((at, day)) = user.signed_up() {
             self.membership.signed_up(no, at, day);
         }
         self.membership.removed(no, at, day);
@@ -541,7 +531,16 @@ impl Account {
         if !self.membership.is_empty() {
             self.membership.forget_before(oldest);
         }
-        self.forget_past_of_some(oldest, terms.settings.active_min_events);
+        self.users.rest(self.closed);
+        let min_events = terms.settings.active_min_events;
+        self.age_some(
+            min_events,
+            Ages {
+                sessions: self.closed.minus(KEPT_DAYS_OF_SESSIONS),
+                settled: self.closed.minus(KEPT_DAYS_OF_SETTLED),
+                oldest,
+            },
+        );
         self.unsaved.account = true;
         self.closed
     }
@@ -551,8 +550,8 @@ impl Account {
         self.early.end();
         let mut revision = 0;
         self.add(day, |row| {
-            revision = row.told;
-            row.told += 1;
+            revision = row.told.into();
+            row.told = row.told.saturating_add(1);
         });
         revision
     }
@@ -595,13 +594,11 @@ impl Account {
         unsaved.account = true;
     }
 
-    /// A sixteenth of the users a day, so that a large account is not walked through at once.
-    fn forget_past_of_some(&mut self, oldest: Day, min_events: u32) {
-        let part = self.closed.0.rem_euclid(16) as u32;
-        for no in (part..self.users.len() as u32).step_by(16) {
-            let user = self.users.get_mut(no);
-            if user.oldest_day().is_some_and(|day| day < oldest) {
-                user.forget_before(oldest, min_events);
+    /// An eighth of the users a day, so that a large account is not walked through at once.
+    fn age_some(&mut self, min_events: u32, ages: Ages) {
+        let part = self.closed.0.rem_euclid(8) as u32;
+        for no in (part..self.users.len() as u32).step_by(8) {
+            if self.users.get_mut(no).age(ages, min_events) {
                 self.list(no);
             }
         }

@@ -426,7 +426,7 @@ impl Engine {
             }
             b'N' => {
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
-                account.users.restored(at.u32()?).unpack_now(value)?;
+                account.users.unpack_now(at.u32()?, value)?;
             }
             _ => return Err(BrokenState::Malformed),
         }
@@ -453,11 +453,8 @@ impl Engine {
             }
             account
                 .users
-                .index_all()
+                .all_restored(account.closed)
                 .map_err(|_| BrokenState::NotWhole)?;
-            for user in 0..account.users.len() as UserNo {
-                account.users.get_mut(user).restored();
-            }
             self.put_in_index(no as AccountNo);
         }
         for ids in [
@@ -597,7 +594,7 @@ fn save_user(
     put: &mut Put<'_>,
 ) -> i64 {
     let mut new = 0;
-    let facts = account.users.get_mut(user);
+    let mut facts = account.users.get_mut(user);
     facts.listed = false;
     let (past, now) = (facts.past_dirty || !facts.past_written, facts.now_dirty);
     (facts.past_dirty, facts.now_dirty) = (false, false);
@@ -609,10 +606,10 @@ fn save_user(
         put(&key(b'U', &[no.into(), user.into()]), Some(value));
     }
     if now {
-        let facts = account.users.get_mut(user);
+        let mut facts = account.users.get_mut(user);
         new += i64::from(!std::mem::replace(&mut facts.now_written, true));
         value.clear();
-        facts.pack_now(&mut Packer(value));
+        facts.seen().pack_now(&mut Packer(value));
         put(&key(b'N', &[no.into(), user.into()]), Some(value));
     }
     new

@@ -198,7 +198,7 @@ const LONG_AGO: Day = Day(i32::MIN / 2);
 const LOOK_BACK: i32 = 99;
 
 /// What a user did on each of the days up to `day`. Of the uses of a feature only that there were some.
-fn totals_of(user: &User, day: Day, min_events: u32) -> Totals {
+fn totals_of(user: User<'_>, day: Day, min_events: u32) -> Totals {
     let from = day.minus(LOOK_BACK);
     let (mut counts, mut sessions) = (Vec::new(), Vec::new());
     user.window(
@@ -220,10 +220,7 @@ fn totals_of(user: &User, day: Day, min_events: u32) -> Totals {
     // A day may come twice: its counts, and its finished sessions with none.
     for of_day in counts {
         add(of_day.day, &|row| {
-            row.events += u64::from(of_day.events);
-            row.api_events += u64::from(of_day.api_events);
-            row.agent_events += u64::from(of_day.agent_events);
-            row.key_actions += u64::from(of_day.key_actions);
+            row.add(&of_day);
             if of_day.features != 0 {
                 row.used(of_day.features, 0);
             }
@@ -231,10 +228,14 @@ fn totals_of(user: &User, day: Day, min_events: u32) -> Totals {
     }
     for session in sessions {
         add(session.day, &|row| {
-            row.sessions += 1;
-            row.session_ms += session.duration_ms();
+            row.count_sessions(1, session.duration_ms());
         });
     }
+    user.settled_sessions(from, &mut |day, number, ms| {
+        add(day, &|row| {
+            row.count_sessions(number.cast_signed(), ms.cast_signed());
+        });
+    });
     totals
 }
 

@@ -41,11 +41,22 @@ impl Packer<'_> {
 pub(crate) struct Malformed;
 
 /// Reads from the front of a slice.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Unpacker<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Unpacker<'a> {
+    #[inline]
     pub(crate) fn uint(&mut self) -> Result<u64, Malformed> {
+        match self.0 {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.0 = rest;
+                Ok((*byte).into())
+            }
+            _ => self.long_uint(),
+        }
+    }
+
+    fn long_uint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0u64;
         for (place, byte) in self.0.iter().enumerate().take(10) {
             value |= u64::from(byte & 0x7f) << (7 * place);

@@ -8,9 +8,10 @@ use std::cell::OnceCell;
 use mainstay_model::{Day, Sorted, Timestamp};
 
 use crate::account::Account;
+use crate::facts::past::Counts;
 use crate::facts::sessions::Session;
 use crate::facts::totals::Total;
-use crate::facts::users::{Counts, User};
+use crate::facts::users::User;
 use crate::spread;
 use crate::terms::Terms;
 use crate::zones::Zones;
@@ -108,7 +109,7 @@ pub(crate) struct FeatureScan {
 
 /// When a user, who signed up at `sign_up`, was activated, if that was by the end of a day.
 pub(crate) fn activated_at(
-    user: &User,
+    user: User<'_>,
     sign_up: Option<Timestamp>,
     terms: &Terms,
     day: Day,
@@ -228,7 +229,7 @@ impl Scan {
         scan
     }
 
-    fn user(&mut self, no: usize, user: &User, view: &View<'_>, gathered: &mut Gathered) {
+    fn user(&mut self, no: usize, user: User<'_>, view: &View<'_>, gathered: &mut Gathered) {
         let (day, settings) = (view.day, &view.terms.settings);
         let active = user.active_days(day, settings.active_min_events);
         self.activity(user, active, day);
@@ -254,7 +255,7 @@ impl Scan {
         self.first_uses(user, sign_up, view, gathered);
     }
 
-    fn activity(&mut self, user: &User, active: u128, day: Day) {
+    fn activity(&mut self, user: User<'_>, active: u128, day: Day) {
         for (weeks, wau) in self.wau.iter_mut().enumerate() {
             *wau += u64::from(active >> (7 * weeks) & WEEK != 0);
         }
@@ -268,7 +269,7 @@ impl Scan {
 
     fn activation(
         &mut self,
-        user: &User,
+        user: User<'_>,
         sign_up: Option<Timestamp>,
         known: bool,
         view: &View<'_>,
@@ -285,7 +286,7 @@ impl Scan {
     }
 
     /// Looks through the newest days of a user, and says how much it did for the champion's title.
-    fn deeds(&mut self, user: &User, view: &View<'_>, gathered: &mut Gathered) -> u64 {
+    fn deeds(&mut self, user: User<'_>, view: &View<'_>, gathered: &mut Gathered) -> u64 {
         let (day, settings) = (view.day, &view.terms.settings);
         let by_key_actions = view.has_key_actions();
         let (mut key_actions, mut sessions, mut deeds) = (0u32, 0u32, 0u64);
@@ -346,7 +347,7 @@ impl Scan {
 
     fn first_uses(
         &mut self,
-        user: &User,
+        user: User<'_>,
         sign_up: Option<Timestamp>,
         view: &View<'_>,
         gathered: &mut Gathered,
@@ -364,10 +365,10 @@ impl Scan {
 }
 
 impl Movement {
-    fn count(&mut self, user: &User, active: u128, days: u32, day: Day) {
+    fn count(&mut self, user: User<'_>, active: u128, days: u32, day: Day) {
         let now = active & last(days) != 0;
         let before = active >> days & last(days) != 0;
-        let is_new = now && user.first_active > day.minus(days.cast_signed());
+        let is_new = now && user.first_active() > day.minus(days.cast_signed());
         self.new += u64::from(is_new);
         self.returning += u64::from(now && before);
         self.resurrected += u64::from(now && !before && !is_new);

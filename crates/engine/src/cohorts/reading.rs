@@ -62,7 +62,7 @@ fn count(changes: &mut ByDay, day: Day, what: u32, by: i64) {
 }
 
 fn of_user(
-    user: &User,
+    user: User<'_>,
     (day, terms): (Day, &Terms),
     sign_ups: Both<(Timestamp, Day)>,
     activated: Both<Timestamp>,
@@ -133,7 +133,7 @@ fn of_account(
 
 impl Back {
     /// When a user came back, as of a day.
-    fn of(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
+    fn of(user: User<'_>, signed_up: Day, day: Day, min_events: u32) -> Back {
         let past = user.long_ago(signed_up);
         let now = match user.bits_are_whole(day) {
             true => Back::of_bits(user, signed_up, day, min_events),
@@ -143,7 +143,7 @@ impl Back {
     }
 
     /// Of a user who has been away for long, or is far ahead of the day because one source is of another.
-    fn of_cells(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
+    fn of_cells(user: User<'_>, signed_up: Day, day: Day, min_events: u32) -> Back {
         let active = user.all_active_days(min_events).filter(|on| *on <= day);
         let bits = active.fold(0, |bits, on| bits | Back::on(on.since(signed_up)).0);
         let weeks = (day.since(signed_up) / 7).clamp(0, WEEKS);
@@ -151,7 +151,7 @@ impl Back {
         Back(bits & !ahead)
     }
 
-    fn of_bits(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
+    fn of_bits(user: User<'_>, signed_up: Day, day: Day, min_events: u32) -> Back {
         // Beyond the newest active day there is nothing to see, and as of a later day less would be seen.
         let seen = day.min(user.newest_active());
         if seen < signed_up {
@@ -182,7 +182,7 @@ impl Back {
     }
 
     /// What of it was not yet so the day before, which is not before the sign-up.
-    fn new_on(user: &User, signed_up: Day, day: Day, min_events: u32) -> Back {
+    fn new_on(user: User<'_>, signed_up: Day, day: Day, min_events: u32) -> Back {
         let grows = day.since(signed_up) <= 7 * WEEKS || user.active_days(day, min_events) & 1 == 1;
         if !grows {
             return Back::default();
@@ -195,7 +195,8 @@ impl Back {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::users::{Counts, Users};
+    use crate::facts::past::{Ages, Counts};
+    use crate::facts::users::Users;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -238,8 +239,7 @@ mod tests {
             let (mut active, mut today, mut signed_up) = (BTreeSet::new(), 0, None);
             for (place, step) in steps.into_iter().enumerate() {
                 if sign_up == Some(place) {
-                    let user = users.get_mut(no);
-                    (user.signed_up, user.signed_up_on) = (on(today), Day(today));
+                    users.get_mut(no).sign_up_at(on(today), Day(today));
                     signed_up = Some(today);
                 }
                 let counts = Counts { events: 1, ..Counts::none(Day(today)) };
@@ -249,7 +249,14 @@ mod tests {
                 today += step;
                 // Nearly every day, as an account does; days may close long after they have come.
                 if place % 3 != 0 {
-                    users.get_mut(no).forget_before(Day(today - ahead - 100), 1);
+                    let oldest = Day(today - ahead - 100);
+                    users.rest(Day(today - ahead));
+                    let ages = Ages {
+                        sessions: oldest,
+                        settled: oldest,
+                        oldest,
+                    };
+                    users.get_mut(no).age(ages, 1);
                 }
                 let mut packed = Vec::new();
                 users.pack_past(no, &mut crate::pack::Packer(&mut packed));
@@ -257,8 +264,8 @@ mod tests {
                 users.get(no).pack_now(&mut crate::pack::Packer(&mut now));
                 let mut back = Users::default();
                 back.unpack_past(no, crate::pack::Unpacker(&packed)).unwrap();
-                back.restored(no).unpack_now(&now).unwrap();
-                back.get_mut(no).restored();
+                back.unpack_now(no, &now).unwrap();
+                back.all_restored(Day(today - ahead)).unwrap();
                 for day in today - ahead - 42..=today - ahead {
                     let from = signed_up.filter(|on| *on <= day).unwrap_or(0);
                     if from > day {

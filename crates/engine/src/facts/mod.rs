@@ -6,8 +6,11 @@
 pub(crate) mod early;
 pub(crate) mod firsts;
 pub(crate) mod history;
+pub(crate) mod ids;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
+pub(crate) mod past;
 pub(crate) mod sessions;
+pub(crate) mod shelf;
 pub(crate) mod totals;
 pub(crate) mod users;

@@ -118,6 +118,7 @@ pub(crate) fn join_any(
         first: at.0,
         last: at.0,
         end: at.0 + duration_ms,
+        continued: false,
     };
     let mut removed = Vec::new();
     for pieces in sessions.chunk_by(|_, next| next.continued) {
@@ -155,6 +156,8 @@ struct Chain {
     first: i64,
     last: i64,
     end: i64,
+    /// The pieces before the first one are no longer known.
+    continued: bool,
 }
 
 impl Chain {
@@ -164,6 +167,7 @@ impl Chain {
             first: first.start,
             last: last.last,
             end: last.end,
+            continued: first.continued,
         }
     }
 
@@ -172,6 +176,10 @@ impl Chain {
             first: self.first.min(other.first),
             last: self.last.max(other.last),
             end: self.end.max(other.end),
+            continued: match self.first <= other.first {
+                true => self.continued,
+                false => other.continued,
+            },
         }
     }
 
@@ -181,9 +189,10 @@ impl Chain {
         (0..=cuts).map(move |k| {
             let start = self.first + k * LONGEST_MS;
             let cut = start + LONGEST_MS;
+            let continued = k > 0 || self.continued;
             match k == cuts {
-                true => (start, self.last, self.end, k > 0),
-                false => (start, cut, cut, k > 0),
+                true => (start, self.last, self.end, continued),
+                false => (start, cut, cut, continued),
             }
         })
     }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use mainstay_model::Day;
 
+use super::past::Counts;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::settings::Settings;
 
@@ -24,26 +25,31 @@ pub(crate) struct Totals {
 pub(crate) struct Total {
     /// Qualifying events, also those without a user.
     pub(crate) events: u64,
-    /// Those of them that a program of the customer, or a software agent, did.
-    pub(crate) api_events: u64,
-    pub(crate) agent_events: u64,
-    pub(crate) key_actions: u64,
-    /// Sessions that began in this day, and how long they lasted.
-    pub(crate) sessions: u64,
+    /// How long the sessions that began in this day lasted.
     pub(crate) session_ms: i64,
+    /// Nothing on most days of most companies.
+    special: Option<Box<Special>>,
+    /// At most 2^32 - 1, as of a user.
+    key_actions: u32,
+    /// Sessions that began in this day.
+    sessions: u32,
     /// Users active on this day.
     pub(crate) active_users: u32,
     /// How often final values of this day were told.
-    pub(crate) told: u32,
+    pub(crate) told: u16,
     pub(crate) dirty: bool,
     pub(crate) written: bool,
-    /// Nothing where no tracked feature was used: most rows of most companies.
-    features: Option<Box<FeatureDays>>,
 }
 
-/// The uses of the tracked features on a day, by the number of the feature.
+/// What only some companies have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct FeatureDays(Vec<FeatureDay>);
+struct Special {
+    /// Qualifying events that a program of the customer, or a software agent, did.
+    api_events: u64,
+    agent_events: u64,
+    /// The uses of the tracked features, by the number of the feature.
+    features: Vec<FeatureDay>,
+}
 
 /// The uses of one feature on a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,7 +78,7 @@ impl Totals {
         if place >= self.rows.len() {
             // Doubling would leave room for days that are never kept.
             if place >= self.rows.capacity() {
-                self.rows.reserve_exact(place + 8 - self.rows.len());
+                self.rows.reserve_exact(place + 4 - self.rows.len());
             }
             self.rows.resize(place + 1, Total::default());
         }
@@ -146,17 +152,82 @@ impl Totals {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let features = self.rows.iter().filter_map(|row| row.features.as_ref());
-        let features = features
-            .map(|days| size_of::<FeatureDays>() + days.0.capacity() * size_of::<FeatureDay>());
-        self.rows.capacity() * size_of::<Total>() + features.sum::<usize>()
+        let special = self.rows.iter().filter_map(|row| row.special.as_ref());
+        let special = special.map(|special| {
+            size_of::<Special>() + special.features.capacity() * size_of::<FeatureDay>()
+        });
+        self.rows.capacity() * size_of::<Total>() + special.sum::<usize>()
     }
 }
 
 impl Total {
+    /// Counts a qualifying event, which a program of the customer, or a software agent, may have done.
+    pub(crate) fn count(&mut self, api: bool, agent: bool) {
+        self.events += 1;
+        if api || agent {
+            let special = self.special.get_or_insert_default();
+            special.api_events += u64::from(api);
+            special.agent_events += u64::from(agent);
+        }
+    }
+
+    /// Counts what a user did on that day.
+    pub(crate) fn add(&mut self, of_user: &Counts) {
+        self.events += u64::from(of_user.events);
+        self.count_key_actions(of_user.key_actions);
+        if of_user.api_events != 0 || of_user.agent_events != 0 {
+            let special = self.special.get_or_insert_default();
+            special.api_events += u64::from(of_user.api_events);
+            special.agent_events += u64::from(of_user.agent_events);
+        }
+    }
+
+    pub(crate) fn count_key_actions(&mut self, more: u32) {
+        self.key_actions = self.key_actions.saturating_add(more);
+    }
+
+    /// So many sessions more, or fewer, began in this day.
+    pub(crate) fn count_sessions(&mut self, more: i32, ms: i64) {
+        self.sessions = self.sessions.wrapping_add_signed(more);
+        self.session_ms += ms;
+    }
+
+    pub(crate) fn key_actions(&self) -> u64 {
+        self.key_actions.into()
+    }
+
+    pub(crate) fn sessions(&self) -> u64 {
+        self.sessions.into()
+    }
+
+    /// Qualifying events that a program of the customer did.
+    pub(crate) fn api_events(&self) -> u64 {
+        self.special
+            .as_ref()
+            .map_or(0, |special| special.api_events)
+    }
+
+    /// Qualifying events that a software agent did.
+    pub(crate) fn agent_events(&self) -> u64 {
+        self.special
+            .as_ref()
+            .map_or(0, |special| special.agent_events)
+    }
+
+    /// Qualifying events that a person did.
+    pub(crate) fn human_events(&self) -> u64 {
+        self.events - self.api_events() - self.agent_events()
+    }
+
+    fn feature_days(&self) -> &[FeatureDay] {
+        self.special
+            .as_ref()
+            .map_or(&[], |special| &special.features)
+    }
+
     /// Counts a use of each feature whose bit is set.
     pub(crate) fn used(&mut self, mut features: u64, duration_ms: u64) {
-        let days = &mut self.features.get_or_insert_default().0;
+        let days = &mut self.special.get_or_insert_default().features;
         while features != 0 {
             let feature = features.trailing_zeros() as u8;
             features &= features - 1;
@@ -175,7 +246,7 @@ impl Total {
 
     /// The uses of a feature.
     pub(crate) fn feature(&self, feature: u8) -> FeatureDay {
-        let mut days = self.features.iter().flat_map(|days| &days.0);
+        let mut days = self.feature_days().iter();
         days.find(|day| day.feature == feature)
             .copied()
             .unwrap_or_default()
@@ -183,20 +254,20 @@ impl Total {
 
     /// A bit for each feature that was used.
     pub(crate) fn features(&self) -> u64 {
-        let days = self.features.iter().flat_map(|days| &days.0);
+        let days = self.feature_days().iter();
         days.fold(0, |bits, day| bits | 1 << day.feature)
     }
 
     pub(crate) fn pack(&self, to: &mut Packer<'_>) {
         to.uint(self.events);
-        to.uint(self.key_actions);
-        to.uint(self.sessions);
+        to.uint(self.key_actions());
+        to.uint(self.sessions());
         to.int(self.session_ms);
         to.uint(u64::from(self.active_users));
         to.uint(u64::from(self.told));
-        to.uint(self.api_events);
-        to.uint(self.agent_events);
-        for day in self.features.iter().flat_map(|days| &days.0) {
+        to.uint(self.api_events());
+        to.uint(self.agent_events());
+        for day in self.feature_days() {
             to.uint(day.feature.into());
             to.uint(day.events);
             to.uint(day.duration_ms);
@@ -207,28 +278,34 @@ impl Total {
         let mut from = Unpacker(bytes);
         let mut total = Total {
             events: from.uint()?,
-            key_actions: from.uint()?,
-            sessions: from.uint()?,
+            key_actions: from.u32()?,
+            sessions: from.u32()?,
             session_ms: from.int()?,
             active_users: from.u32()?,
-            told: from.u32()?,
-            api_events: from.uint()?,
-            agent_events: from.uint()?,
+            told: u16::try_from(from.uint()?).map_err(|_| Malformed)?,
             dirty: false,
             written: true,
-            features: None,
+            special: None,
         };
+        let (api_events, agent_events) = (from.uint()?, from.uint()?);
+        let mut features = Vec::new();
         while !from.is_empty() {
             let feature = u8::try_from(from.uint()?).map_err(|_| Malformed)?;
             if usize::from(feature) >= Settings::MOST_FEATURES {
                 return Err(Malformed);
             }
-            let (events, duration_ms) = (from.uint()?, from.uint()?);
-            total.features.get_or_insert_default().0.push(FeatureDay {
+            features.push(FeatureDay {
                 feature,
-                events,
-                duration_ms,
+                events: from.uint()?,
+                duration_ms: from.uint()?,
             });
+        }
+        if api_events != 0 || agent_events != 0 || !features.is_empty() {
+            total.special = Some(Box::new(Special {
+                api_events,
+                agent_events,
+                features,
+            }));
         }
         Ok(total)
     }

@@ -1,15 +1,24 @@
 //! The users of one account: who was active on which day, and how much.
 //!
-//! Built for many: a bit a day tells activity, counts and the newest session stand in the user, and
-//! everything older is packed into one slice of bytes, a cell a day. Ids lie end to end in one arena. No
-//! string, map or vector per user.
+//! Built for many. Of every user a card stands in a row: a bit a day tells activity, and what each look at the account
+//! asks for lies beside it. What a user did lies packed on a shelf. Only who is in a session is awake: counts of its
+//! newest day and its newest session stand in the open, so that the next event finds them quickly; once others need
+//! the room, or the day is over, they go to the shelf too. No string, map or vector per user.
+//!
+//! Who rests and who is awake makes no difference to anything that can be asked, or that is written.
+
+use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 use hashbrown::HashTable;
 use mainstay_model::{Day, Timestamp};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::firsts::{Deed, Firsts};
+use super::ids::{Ids, Packed, Place, Room};
+use super::past::{self, Ages, Counts, cell_of};
 use super::sessions::{Joined, Session};
+use super::shelf::{self, Shelf};
 use crate::cohorts::Back;
 use crate::pack::{Malformed, Packer, Unpacker};
 
@@ -19,31 +28,32 @@ pub(crate) type UserNo = u32;
 /// The users of one account.
 #[derive(Default)]
 pub(crate) struct Users {
-    list: Vec<User>,
-    ids: Vec<u8>,
+    list: Vec<Card>,
+    awake: Vec<Newest>,
+    shelves: Vec<Shelf>,
+    /// By number, as far as anybody has any: nothing where the config names nothing that can happen for the first
+    /// time.
+    firsts: Vec<Option<Box<Firsts>>>,
+    /// By number, as far as anybody has any: when the user came back, by active days whose cells are forgotten;
+    /// [`OF_SIGN_UP`] says after what.
+    long_ago: Vec<u64>,
+    ids: Ids,
     index: HashTable<UserNo>,
 }
 
-/// One user.
+/// What is always at hand of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct User {
-    /// Bit k: active on `newest` - k.
-    bits: u128,
+pub(crate) struct Card {
+    /// Bit k: active on `newest` - k; the lower half first.
+    bits: [u64; 2],
     newest: Day,
     /// The first day on which the user was known; [`User::NEVER`] while only invited or removed.
     pub(crate) known_from: Day,
-    /// The earliest sign-up; [`User::NOT_SIGNED_UP`] while there was none.
-    pub(crate) signed_up: Timestamp,
-    /// The day of the earliest sign-up; [`User::NEVER`] while there was none.
-    pub(crate) signed_up_on: Day,
-    /// The earliest qualifying event of the first active day; [`User::NOT_SIGNED_UP`] while there was none.
-    pub(crate) first_event: Timestamp,
-    /// The first active day; [`User::NEVER`] while there was none.
-    pub(crate) first_active: Day,
-    /// When the user came back, by active days whose cells are forgotten; [`OF_SIGN_UP`] says after what.
-    long_ago: u64,
-    id_at: u32,
-    id_len: u16,
+    /// The earliest sign-up.
+    signed_up: Instant,
+    /// The earliest qualifying event of the first active day.
+    first_event: Instant,
+    id: Place,
     /// The user stands in the account's list of unsaved ones.
     pub(crate) listed: bool,
     /// The record of the user's past has to be written.
@@ -53,38 +63,43 @@ pub(crate) struct User {
     /// The records are in the changelog.
     pub(crate) past_written: bool,
     pub(crate) now_written: bool,
-    /// The newest day with counts.
-    today: Counts,
-    /// The newest session; it may have begun before `today`.
-    session: Option<Session>,
-    /// A cell for each older day, and for finished sessions of today, oldest first.
-    past: Vec<u8>,
-    /// Nothing where the config names nothing that can happen for the first time.
-    firsts: Option<Box<Firsts>>,
+    /// The place among those awake; [`ASLEEP`].
+    awake: u32,
 }
 
-/// What a user did on a day.
+const ASLEEP: u32 = u32::MAX;
+
+/// An instant and its day, which is that of the account's zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) day: Day,
-    /// Qualifying events.
-    pub(crate) events: u32,
-    /// Those of them that a program of the customer, or a software agent, did.
-    pub(crate) api_events: u32,
-    pub(crate) agent_events: u32,
-    pub(crate) key_actions: u32,
-    /// A bit for each tracked feature that was used.
-    pub(crate) features: u64,
-    /// The earliest qualifying event, in milliseconds after midnight UTC; [`Counts::NO_EVENT`] if none, or if
-    /// one event is enough to be active, so that nobody has to know.
-    pub(crate) first_ms: i32,
+struct Instant {
+    /// [`User::NEVER`] if it has not come.
+    day: Day,
+    /// After midnight UTC.
+    ms: i32,
 }
 
-/// A day of a user's past.
+/// What a user who is awake did last. The past has what is missing here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Cell {
-    counts: Counts,
-    sessions: Vec<Session>,
+struct Newest {
+    no: UserNo,
+    /// The newest day with counts; [`Newest::NO_DAY`] while it still lies in the past.
+    today: Counts,
+    /// The newest session, which may have begun before today; none while it still lies in the past.
+    session: Option<Session>,
+}
+
+/// A user, to be looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct User<'a> {
+    users: &'a Users,
+    card: &'a Card,
+    no: UserNo,
+}
+
+/// A user, to be changed.
+pub(crate) struct UserMut<'a> {
+    users: &'a mut Users,
+    no: UserNo,
 }
 
 impl Users {
@@ -92,53 +107,77 @@ impl Users {
         self.list.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &User> {
-        self.list.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = User<'_>> {
+        (0..self.list.len() as UserNo).map(|no| self.get(no))
     }
 
-    pub(crate) fn get(&self, no: UserNo) -> &User {
-        &self.list[no as usize]
+    pub(crate) fn get(&self, no: UserNo) -> User<'_> {
+        User {
+            users: self,
+            card: &self.list[no as usize],
+            no,
+        }
     }
 
-    pub(crate) fn get_mut(&mut self, no: UserNo) -> &mut User {
-        &mut self.list[no as usize]
+    pub(crate) fn get_mut(&mut self, no: UserNo) -> UserMut<'_> {
+        UserMut { users: self, no }
     }
 
+    #[cfg(test)]
     pub(crate) fn find(&self, id: &str) -> Option<UserNo> {
-        let same = |no: &UserNo| self.id(*no) == id.as_bytes();
-        self.index.find(xxh3_64(id.as_bytes()), same).copied()
+        self.find_packed(Packed::of(id.as_bytes(), &mut Room::new()))
+    }
+
+    fn find_packed(&self, id: Packed<'_>) -> Option<UserNo> {
+        let same = |no: &UserNo| self.packed_id(*no) == id;
+        self.index.find(xxh3_64(id.bytes), same).copied()
     }
 
     pub(crate) fn find_or_add(&mut self, id: &str) -> UserNo {
-        if let Some(no) = self.find(id) {
+        let mut room = Room::new();
+        let id = Packed::of(id.as_bytes(), &mut room);
+        if let Some(no) = self.find_packed(id) {
             return no;
         }
         let no = self.list.len() as UserNo;
-        let user = self.make_room(id.as_bytes());
-        grow_by_a_quarter(&mut self.list);
-        self.list.push(user);
+        grow_by_an_eighth(&mut self.list);
+        self.list.push(Card {
+            id: self.ids.push(id),
+            ..Card::unseen()
+        });
         self.put_in_index(no);
         no
     }
 
-    pub(crate) fn id(&self, no: UserNo) -> &[u8] {
-        let user = &self.list[no as usize];
-        &self.ids[user.id_at as usize..][..usize::from(user.id_len)]
+    pub(crate) fn id(&self, no: UserNo) -> Cow<'_, [u8]> {
+        self.packed_id(no).text()
+    }
+
+    fn packed_id(&self, no: UserNo) -> Packed<'_> {
+        self.ids.get(self.list[no as usize].id)
     }
 
     /// An id as text.
     pub(crate) fn name(&self, no: UserNo) -> String {
-        String::from_utf8_lossy(self.id(no)).into_owned()
+        String::from_utf8_lossy(&self.id(no)).into_owned()
     }
 
     /// As if one user were the only one, number 0.
     pub(crate) fn only(&self, no: UserNo) -> Users {
-        let mut only = Users {
-            list: vec![self.get(no).clone()],
-            ids: self.id(no).to_vec(),
-            index: HashTable::new(),
-        };
-        only.list[0].id_at = 0;
+        let user = self.get(no);
+        let mut only = Users::default();
+        only.list.push(Card {
+            id: only.ids.push(self.packed_id(no)),
+            awake: ASLEEP,
+            ..user.card.clone()
+        });
+        only.long_ago.push(user.known_long_ago());
+        only.put_past(0, user.past());
+        only.firsts.push(user.firsts().cloned().map(Box::new));
+        if let Some(newest) = user.awake() {
+            let now = only.newest_mut(0);
+            (now.today, now.session) = (newest.today, newest.session);
+        }
         only.put_in_index(0);
         only
     }
@@ -146,53 +185,142 @@ impl Users {
     /// Keeps who the users are, and forgets what they did.
     pub(crate) fn begin_anew(&mut self) {
         for user in &mut self.list {
-            *user = User {
-                id_at: user.id_at,
-                id_len: user.id_len,
+            *user = Card {
+                id: user.id,
                 listed: user.listed,
                 past_dirty: true,
                 now_dirty: true,
                 past_written: user.past_written,
                 now_written: user.now_written,
-                ..User::unseen()
+                ..Card::unseen()
             };
+        }
+        (self.awake, self.shelves) = (Vec::new(), Vec::new());
+        (self.firsts, self.long_ago) = (Vec::new(), Vec::new());
+    }
+
+    /// Days up to `closed` are over: what was done on them goes to the shelf.
+    pub(crate) fn rest(&mut self, closed: Day) {
+        let is_over = |newest: &Newest| newest.day() <= closed;
+        if self.awake.iter().any(is_over) {
+            self.rest_where(is_over);
+            self.awake.shrink_to_fit();
+        }
+    }
+
+    fn rest_where(&mut self, is_over: impl Fn(&Newest) -> bool) {
+        let mut place = 0;
+        while let Some(newest) = self.awake.get(place) {
+            if !is_over(newest) {
+                place += 1;
+                continue;
+            }
+            let newest = self.awake.swap_remove(place);
+            self.list[newest.no as usize].awake = ASLEEP;
+            if let Some(moved) = self.awake.get(place) {
+                self.list[moved.no as usize].awake = place as u32;
+            }
+            self.lay_down(newest);
+        }
+    }
+
+    /// Puts what a user did last on the shelf.
+    fn lay_down(&mut self, newest: Newest) {
+        let Newest { no, today, session } = newest;
+        let of_today = session.filter(|session| session.day == today.day);
+        if !today.is_empty() {
+            self.change_past(no, today.day, |cell| {
+                cell.counts.add(today);
+                cell.sessions.extend(of_today);
+            });
+        }
+        let left = session.filter(|_| today.is_empty() || of_today.is_none());
+        if let Some(session) = left {
+            self.change_past(no, session.day, |cell| cell.sessions.push(session));
         }
     }
 
     /// Bytes held, for the operator.
     pub(crate) fn bytes(&self) -> usize {
-        let past = self.list.iter().map(|user| user.past.capacity());
-        let firsts = self.list.iter().filter_map(|user| user.firsts.as_ref());
-        let past = past.sum::<usize>() + firsts.map(|firsts| firsts.bytes()).sum::<usize>();
-        let list = self.list.capacity() * size_of::<User>();
-        list + self.ids.capacity() + self.index.allocation_size() + past
+        let firsts = self.firsts.iter().flatten();
+        let firsts = firsts.map(|firsts| firsts.bytes()).sum::<usize>()
+            + self.firsts.capacity() * size_of::<Option<Box<Firsts>>>();
+        let shelves = self.shelves.iter().map(Shelf::held).sum::<usize>()
+            + self.shelves.capacity() * size_of::<Shelf>();
+        let list = self.list.capacity() * size_of::<Card>();
+        let awake = self.awake.capacity() * size_of::<Newest>();
+        let ids = self.ids.held() + self.index.allocation_size();
+        let long_ago = self.long_ago.capacity() * size_of::<u64>();
+        list + awake + ids + shelves + firsts + long_ago
     }
 
-    fn make_room(&mut self, id: &[u8]) -> User {
-        let mut user = User::unseen();
-        user.id_at = u32::try_from(self.ids.len()).expect("ids of an account stay under 4 GiB");
-        user.id_len = u16::try_from(id.len()).expect("an id has at most 512 bytes");
-        if self.ids.capacity() - self.ids.len() < id.len() {
-            self.ids.reserve_exact((self.ids.len() / 4).max(id.len()));
+    fn past(&self, no: UserNo) -> &[u8] {
+        let shelf = self.shelves.get(no as usize / shelf::USERS);
+        shelf.map_or(&[], |shelf| shelf.get(no as usize % shelf::USERS))
+    }
+
+    fn put_past(&mut self, no: UserNo, past: &[u8]) {
+        self.shelf_of(no).put(no as usize % shelf::USERS, past, 0);
+    }
+
+    fn change_past(&mut self, no: UserNo, day: Day, change: impl FnOnce(&mut past::Cell)) {
+        let past = past::changed(self.past(no), day, change);
+        self.shelf_of(no)
+            .put(no as usize % shelf::USERS, &past.front, past.kept);
+    }
+
+    fn shelf_of(&mut self, no: UserNo) -> &mut Shelf {
+        let number = no as usize / shelf::USERS;
+        while self.shelves.len() <= number {
+            if self.shelves.len() == self.shelves.capacity() {
+                self.shelves.reserve_exact(self.shelves.len() / 8 + 1);
+            }
+            self.shelves.push(Shelf::default());
         }
-        self.ids.extend_from_slice(id);
-        user
+        &mut self.shelves[number]
+    }
+
+    /// The user does something. Where there is no room among those awake, whoever's session ended before `over` goes to
+    /// rest, unless they are few.
+    pub(crate) fn wake(&mut self, no: UserNo, over: Timestamp) {
+        let (awake, room) = (self.awake.len(), self.awake.capacity());
+        let are_many = awake >= self.list.len() / 8;
+        if self.list[no as usize].awake == ASLEEP && awake == room && are_many {
+            self.rest_where(|newest| newest.has_ended(over));
+            // With some to spare, so that all are seldom looked through.
+            if self.awake.len() >= room - room / 8 {
+                self.make_room();
+            }
+        }
+        self.newest_mut(no);
+    }
+
+    fn newest_mut(&mut self, no: UserNo) -> &mut Newest {
+        if self.list[no as usize].awake == ASLEEP {
+            if self.awake.len() == self.awake.capacity() {
+                self.make_room();
+            }
+            self.list[no as usize].awake = self.awake.len() as u32;
+            self.awake.push(Newest::of(no));
+        }
+        &mut self.awake[self.list[no as usize].awake as usize]
+    }
+
+    fn make_room(&mut self) {
+        self.awake.reserve_exact(self.awake.len() / 4 + 2);
     }
 
     fn put_in_index(&mut self, no: UserNo) {
         let (list, ids) = (&self.list, &self.ids);
-        let hash = |no: &UserNo| {
-            let user = &list[*no as usize];
-            xxh3_64(&ids[user.id_at as usize..][..usize::from(user.id_len)])
-        };
+        let hash = |no: &UserNo| xxh3_64(ids.get(list[*no as usize].id).bytes);
         self.index.insert_unique(hash(&no), no, hash);
     }
 
     /// A user of whom a record was read; the others may come in any order.
-    pub(crate) fn restored(&mut self, no: UserNo) -> &mut User {
+    fn restored(&mut self, no: UserNo) -> &mut Card {
         while self.list.len() <= no as usize {
-            grow_by_a_quarter(&mut self.list);
-            self.list.push(User::unseen());
+            grow_by_an_eighth(&mut self.list);
+            self.list.push(Card::unseen());
         }
         &mut self.list[no as usize]
     }
@@ -203,85 +331,117 @@ impl Users {
         no: UserNo,
         mut from: Unpacker<'_>,
     ) -> Result<(), Malformed> {
-        let id = from.bytes()?;
-        let place = self.make_room(id);
+        let id = self.ids.push(Packed::unpack(&mut from)?);
         let user = self.restored(no);
-        (user.id_at, user.id_len) = (place.id_at, place.id_len);
+        user.id = id;
         user.known_from = from.day()?;
         let has = from.uint()?;
         if has & HAS_SIGNED_UP != 0 {
-            (user.signed_up, user.signed_up_on) = (Timestamp(from.int()?), from.day()?);
-        }
-        if has & HAS_EVENTS != 0 {
-            user.first_event = Timestamp(from.int()?);
+            user.signed_up = Instant::unpack(&mut from)?;
         }
         if has & HAS_ACTIVE_DAYS != 0 {
-            user.first_active = from.day()?;
-        }
-        if has & HAS_FIRSTS != 0 {
-            user.firsts = Some(Box::new(Firsts::unpack(&mut from)?));
-        }
-        if has & HAS_LONG_AGO != 0 {
-            user.long_ago = from.uint()?;
+            user.first_event = Instant::unpack(&mut from)?;
         }
         user.newest = from.day()?;
-        let low = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
-        let high = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
-        user.bits = (u128::from(high) << 64) | u128::from(low);
-        user.past = from.0.to_vec();
+        for half in &mut user.bits {
+            *half = u64::from_le_bytes(from.take(8)?.try_into().map_err(|_| Malformed)?);
+        }
         user.past_written = true;
-        let mut past = Unpacker(&user.past);
-        while !past.is_empty() {
-            PackedCell::read(&mut past)?;
+        if has & HAS_LONG_AGO != 0 {
+            *self.long_ago_mut(no) = from.uint()?;
+        }
+        if has & HAS_FIRSTS != 0 {
+            *self.firsts_mut(no) = Some(Box::new(Firsts::unpack(&mut from)?));
+        }
+        past::check(from.0)?;
+        self.put_past(no, from.0);
+        Ok(())
+    }
+
+    /// Writes the record of a user's past: all but what the record of its newest day has.
+    pub(crate) fn pack_past(&self, no: UserNo, to: &mut Packer<'_>) {
+        let user = self.get(no);
+        let long_ago = user.known_long_ago();
+        self.packed_id(no).pack(to);
+        to.int(i64::from(user.known_from.0));
+        let bit = |has: bool, bit: u64| if has { bit } else { 0 };
+        to.uint(
+            bit(user.signed_up.has_come(), HAS_SIGNED_UP)
+                | bit(user.first_event.has_come(), HAS_ACTIVE_DAYS)
+                | bit(user.firsts().is_some(), HAS_FIRSTS)
+                | bit(long_ago != 0, HAS_LONG_AGO),
+        );
+        for instant in [user.signed_up, user.first_event] {
+            if instant.has_come() {
+                instant.pack(to);
+            }
+        }
+        to.int(i64::from(user.newest.0));
+        for half in user.bits {
+            to.0.extend_from_slice(&half.to_le_bytes());
+        }
+        if long_ago != 0 {
+            to.uint(long_ago);
+        }
+        if let Some(firsts) = user.firsts() {
+            firsts.pack(to);
+        }
+        user.pack_older(to);
+    }
+
+    /// Reads the record of a user's newest day.
+    pub(crate) fn unpack_now(&mut self, no: UserNo, bytes: &[u8]) -> Result<(), Malformed> {
+        let mut from = Unpacker(bytes);
+        let day = from.day()?;
+        let user = self.restored(no);
+        // The bit is set once the record of the past, which may come later, is there too.
+        user.now_dirty = from.uint()? == 1;
+        user.now_written = true;
+        let newest = self.newest_mut(no);
+        newest.today = Counts::unpack(day, &mut from)?;
+        if !from.is_empty() {
+            let day = day.plus(i32::try_from(from.int()?).map_err(|_| Malformed)?);
+            newest.session = Some(Session::unpack(day, &mut from)?);
         }
         Ok(())
     }
 
-    pub(crate) fn pack_past(&self, no: UserNo, to: &mut Packer<'_>) {
-        let user = self.get(no);
-        to.bytes(self.id(no));
-        to.int(i64::from(user.known_from.0));
-        let bit = |has: bool, bit: u64| if has { bit } else { 0 };
-        let has = [
-            bit(user.signed_up != User::NOT_SIGNED_UP, HAS_SIGNED_UP),
-            bit(user.first_event != User::NOT_SIGNED_UP, HAS_EVENTS),
-            bit(user.first_active != User::NEVER, HAS_ACTIVE_DAYS),
-            bit(user.firsts.is_some(), HAS_FIRSTS),
-            bit(user.long_ago != 0, HAS_LONG_AGO),
-        ];
-        let has: u64 = has.iter().sum();
-        to.uint(has);
-        if has & HAS_SIGNED_UP != 0 {
-            to.int(user.signed_up.0);
-            to.int(user.signed_up_on.0.into());
-        }
-        if has & HAS_EVENTS != 0 {
-            to.int(user.first_event.0);
-        }
-        if has & HAS_ACTIVE_DAYS != 0 {
-            to.int(user.first_active.0.into());
-        }
-        if let Some(firsts) = &user.firsts {
-            firsts.pack(to);
-        }
-        if has & HAS_LONG_AGO != 0 {
-            to.uint(user.long_ago);
-        }
-        to.int(i64::from(user.newest.0));
-        to.0.extend_from_slice(&(user.bits as u64).to_le_bytes());
-        to.0.extend_from_slice(&((user.bits >> 64) as u64).to_le_bytes());
-        to.0.extend_from_slice(&user.past);
-    }
-
-    /// Makes the index, once every user was read. An error when one is missing.
-    pub(crate) fn index_all(&mut self) -> Result<(), Malformed> {
+    /// Puts the records of all users together, once every one was read. An error when one is missing.
+    pub(crate) fn all_restored(&mut self, closed: Day) -> Result<(), Malformed> {
         for no in 0..self.list.len() as UserNo {
             if !self.list[no as usize].past_written {
                 return Err(Malformed);
             }
             self.put_in_index(no);
+            let mut user = self.get_mut(no);
+            if std::mem::take(&mut user.now_dirty) {
+                let today = user.seen().today();
+                user.set_bit(today.day);
+            }
+            user.past_dirty = false;
         }
+        self.rest(closed);
         Ok(())
+    }
+
+    fn firsts_mut(&mut self, no: UserNo) -> &mut Option<Box<Firsts>> {
+        let no = no as usize;
+        if self.firsts.len() <= no {
+            let users = self.list.len().max(no + 1);
+            self.firsts.reserve_exact(users - self.firsts.len());
+            self.firsts.resize(users, None);
+        }
+        &mut self.firsts[no]
+    }
+
+    fn long_ago_mut(&mut self, no: UserNo) -> &mut u64 {
+        let no = no as usize;
+        if self.long_ago.len() <= no {
+            let users = self.list.len().max(no + 1);
+            self.long_ago.reserve_exact(users - self.long_ago.len());
+            self.long_ago.resize(users, 0);
+        }
+        &mut self.long_ago[no]
     }
 }
 
@@ -289,86 +449,108 @@ const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Which of a user's dates stand in the record of its past.
 const HAS_SIGNED_UP: u64 = 1;
-const HAS_EVENTS: u64 = 2;
-const HAS_ACTIVE_DAYS: u64 = 4;
-const HAS_FIRSTS: u64 = 8;
-const HAS_LONG_AGO: u64 = 16;
+const HAS_ACTIVE_DAYS: u64 = 2;
+const HAS_FIRSTS: u64 = 4;
+const HAS_LONG_AGO: u64 = 8;
 
 /// In what is known of long ago: it is after a sign-up, not after the first active day.
 const OF_SIGN_UP: u64 = 1 << 63;
 
-/// Doubling would leave a third of the memory of a large account unused.
-fn grow_by_a_quarter<T>(list: &mut Vec<T>) {
+/// Doubling would leave a third of the memory of a large account unused. Sizes are rounded, so that one account can
+/// take the room that another has left.
+fn grow_by_an_eighth<T>(list: &mut Vec<T>) {
     if list.len() == list.capacity() {
-        list.reserve_exact(list.len() / 4 + 2);
+        let room = (list.len() + list.len() / 8 + 1).next_multiple_of(8);
+        list.reserve_exact(room - list.len());
     }
 }
 
-impl User {
-    pub(crate) const NEVER: Day = Day(i32::MAX);
-    pub(crate) const NOT_SIGNED_UP: Timestamp = Timestamp(i64::MAX);
-    const NO_COUNTS: Counts = Counts {
-        day: Day(i32::MIN / 2),
-        events: 0,
-        api_events: 0,
-        agent_events: 0,
-        key_actions: 0,
-        features: 0,
-        first_ms: Counts::NO_EVENT,
+impl Instant {
+    const NEVER: Instant = Instant {
+        day: User::NEVER,
+        ms: 0,
     };
 
-    fn unseen() -> User {
-        User {
-            bits: 0,
-            newest: User::NO_COUNTS.day,
+    fn new(at: Timestamp, day: Day) -> Instant {
+        let ms = at.0 - i64::from(day.0) * DAY_MS;
+        let ms = i32::try_from(ms).expect("an instant lies in its day, or in that beside it");
+        Instant { day, ms }
+    }
+
+    fn has_come(self) -> bool {
+        self.day != User::NEVER
+    }
+
+    fn at(self) -> Timestamp {
+        Timestamp(i64::from(self.day.0) * DAY_MS + i64::from(self.ms))
+    }
+
+    fn pack(self, to: &mut Packer<'_>) {
+        to.int(self.day.0.into());
+        to.int(self.ms.into());
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Instant, Malformed> {
+        let day = from.day()?;
+        let ms = i32::try_from(from.int()?).map_err(|_| Malformed)?;
+        Ok(Instant { day, ms })
+    }
+}
+
+impl Newest {
+    const NO_DAY: Day = Day(i32::MIN / 2);
+
+    fn of(no: UserNo) -> Newest {
+        Newest {
+            no,
+            today: Counts::none(Newest::NO_DAY),
+            session: None,
+        }
+    }
+
+    fn day(&self) -> Day {
+        let session = self.session.map_or(Newest::NO_DAY, |session| session.day);
+        self.today.day.max(session)
+    }
+
+    /// Nothing that comes in order goes on with what the user did.
+    fn has_ended(&self, over: Timestamp) -> bool {
+        match self.session {
+            Some(session) => session.last < over.0,
+            None => self.today.is_empty(),
+        }
+    }
+}
+
+impl Card {
+    fn unseen() -> Card {
+        Card {
+            bits: [0; 2],
+            newest: Newest::NO_DAY,
             known_from: User::NEVER,
-            signed_up: User::NOT_SIGNED_UP,
-            signed_up_on: User::NEVER,
-            first_event: User::NOT_SIGNED_UP,
-            first_active: User::NEVER,
-            long_ago: 0,
-            id_at: 0,
-            id_len: 0,
+            signed_up: Instant::NEVER,
+            first_event: Instant::NEVER,
+            id: Place::default(),
             listed: false,
             past_dirty: false,
             now_dirty: false,
             past_written: false,
             now_written: false,
-            today: User::NO_COUNTS,
-            session: None,
-            past: Vec::new(),
-            firsts: None,
+            awake: ASLEEP,
         }
     }
 
-    /// When the user signed up, as was known at the end of a day: by a sign-up, else by its first active day,
-    /// of which the earliest event is the instant.
-    pub(crate) fn sign_up(&self, day: Day) -> Option<(Timestamp, Day)> {
-        match (self.signed_up_on <= day, self.first_active <= day) {
-            (true, _) => Some((self.signed_up, self.signed_up_on)),
-            (false, true) => Some((self.first_event, self.first_active)),
-            (false, false) => None,
-        }
+    fn bits(&self) -> u128 {
+        let [low, high] = self.bits;
+        u128::from(high) << 64 | u128::from(low)
     }
 
-    /// A day is active, of which the earliest qualifying event that is known of is at `first`: keeps that of the
-    /// first active day.
-    fn began(&mut self, day: Day, first: Timestamp) {
-        if day < self.first_active || (day == self.first_active && first < self.first_event) {
-            (self.first_active, self.first_event) = (day, first);
-            self.past_dirty = true;
-        }
-    }
-
-    /// Something happened that is kept the first time.
-    pub(crate) fn saw(&mut self, deed: Deed, at: Timestamp, day: Day) {
-        let firsts = self.firsts.get_or_insert_default();
-        self.past_dirty |= firsts.saw(deed, at, day);
-    }
-
-    /// What happened for the first time.
-    pub(crate) fn firsts(&self) -> Option<&Firsts> {
-        self.firsts.as_deref()
+    /// When the user signed up first, if it did, and on which day.
+    pub(crate) fn signed_up(&self) -> Option<(Timestamp, Day)> {
+        let signed_up = self.signed_up;
+        signed_up
+            .has_come()
+            .then(|| (signed_up.at(), signed_up.day))
     }
 
     /// The newest active day; long before any other where there is none.
@@ -376,16 +558,103 @@ impl User {
         self.newest
     }
 
+    /// The first active day; [`User::NEVER`] while there was none.
+    pub(crate) fn first_active(&self) -> Day {
+        self.first_event.day
+    }
+
+    /// When the user signed up, as was known at the end of a day: by a sign-up, else by its first active day,
+    /// of which the earliest event is the instant.
+    pub(crate) fn sign_up(&self, day: Day) -> Option<(Timestamp, Day)> {
+        let told = [self.signed_up, self.first_event];
+        let first = told.into_iter().find(|instant| instant.day <= day)?;
+        Some((first.at(), first.day))
+    }
+
+    fn set_bit(&mut self, day: Day) -> Option<bool> {
+        let mut bits = self.bits();
+        let ahead = day.since(self.newest);
+        if ahead > 0 {
+            bits = bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
+            self.newest = day;
+        }
+        let bit = 1u128.checked_shl(self.newest.since(day).unsigned_abs());
+        let new = bit.map(|bit| bits & bit == 0);
+        bits |= bit.unwrap_or(0);
+        self.bits = [bits as u64, (bits >> 64) as u64];
+        self.past_dirty |= new == Some(true);
+        new
+    }
+}
+
+impl Deref for User<'_> {
+    type Target = Card;
+
+    fn deref(&self) -> &Card {
+        self.card
+    }
+}
+
+impl<'a> User<'a> {
+    pub(crate) const NEVER: Day = Day(i32::MAX);
+
+    fn awake(&self) -> Option<&'a Newest> {
+        self.users.awake.get(self.card.awake as usize)
+    }
+
+    fn past(&self) -> &'a [u8] {
+        self.users.past(self.no)
+    }
+
+    fn known_long_ago(&self) -> u64 {
+        let long_ago = self.users.long_ago.get(self.no as usize);
+        long_ago.copied().unwrap_or(0)
+    }
+
+    /// What happened for the first time.
+    pub(crate) fn firsts(&self) -> Option<&'a Firsts> {
+        self.users.firsts.get(self.no as usize)?.as_deref()
+    }
+
+    /// When the user came back after the sign-up on a day, as far as its active days have no cells any more.
+    pub(crate) fn long_ago(&self, signed_up: Day) -> Back {
+        let of_sign_up = self.known_long_ago() & OF_SIGN_UP != 0;
+        match of_sign_up == (signed_up == self.signed_up.day) {
+            true => Back(self.known_long_ago() & !OF_SIGN_UP),
+            false => Back::default(),
+        }
+    }
+
     /// Activity of the days up to `day`, at least 60 of them: bit k for `day` - k.
     pub(crate) fn active_days(&self, day: Day, min_events: u32) -> u128 {
-        let behind = day.since(self.newest);
+        let behind = day.since(self.card.newest);
         if behind < -64 {
             return self.active_days_of_past(day, min_events);
         }
         match u32::try_from(behind) {
-            Ok(behind) => self.bits.checked_shl(behind).unwrap_or(0),
-            Err(_) => self.bits.checked_shr(behind.unsigned_abs()).unwrap_or(0),
+            Ok(behind) => self.bits().checked_shl(behind).unwrap_or(0),
+            Err(_) => {
+                let ahead = behind.unsigned_abs();
+                self.bits().checked_shr(ahead).unwrap_or(0)
+            }
         }
+    }
+
+    /// Every active day that there is a cell of, and the newest.
+    pub(crate) fn all_active_days(&self, min_events: u32) -> impl Iterator<Item = Day> {
+        let today = self.awake().map(|newest| newest.today).into_iter();
+        let all = today.chain(past::cells(self.past()).map(|cell| cell.counts));
+        all.filter(move |counts| counts.events >= min_events)
+            .map(|counts| counts.day)
+    }
+
+    /// Whether bits tell of every day up to one that there is a cell of: it is not far behind the newest, and the
+    /// oldest is not beyond them.
+    pub(crate) fn bits_are_whole(&self, day: Day) -> bool {
+        const NEAR_DAYS: i32 = 11;
+        let beyond = self.newest.minus(127);
+        let oldest = past::cells(self.past()).oldest_day();
+        self.newest.since(day) <= NEAR_DAYS && oldest.is_none_or(|oldest| oldest >= beyond)
     }
 
     /// The same from counts, for a day that lies so far behind the newest one that its bits are gone. Only a
@@ -400,163 +669,31 @@ impl User {
         bits
     }
 
-    /// Marks a day as active, whose earliest qualifying event is at `first`. Says whether it was not before;
-    /// `None` for a day whose bit is gone.
-    pub(crate) fn set_active(&mut self, day: Day, first: Timestamp) -> Option<bool> {
-        self.began(day, first);
-        self.set_bit(day)
+    /// The counts of the newest day that has any.
+    fn today(&self) -> Counts {
+        let awake = self.awake().map(|newest| newest.today);
+        let awake = awake.filter(|today| !today.is_empty());
+        awake.unwrap_or_else(|| {
+            let mut past = past::cells(self.past()).map(|cell| cell.counts);
+            let today = past.find(|counts| !counts.is_empty());
+            today.unwrap_or(Counts::none(Newest::NO_DAY))
+        })
     }
 
-    fn set_bit(&mut self, day: Day) -> Option<bool> {
-        let ahead = day.since(self.newest);
-        if ahead > 0 {
-            self.bits = self.bits.checked_shl(ahead.unsigned_abs()).unwrap_or(0);
-            self.newest = day;
-        }
-        let bit = 1u128.checked_shl(self.newest.since(day).unsigned_abs())?;
-        let new = self.bits & bit == 0;
-        self.bits |= bit;
-        self.past_dirty |= new;
-        Some(new)
+    /// The newest session.
+    pub(crate) fn session(&self) -> Option<Session> {
+        let awake = self.awake().and_then(|newest| newest.session);
+        awake.or_else(|| {
+            let mut past = past::cells(self.past());
+            past.find_map(|cell| cell.sessions().last())
+        })
     }
 
-    /// A day was active whose cell is forgotten. A sign-up comes so late at most that nobody asks any more how the user
-    /// came back after the first active day.
-    fn active_long_ago(&mut self, day: Day) {
-        let of_sign_up = self.long_ago & OF_SIGN_UP != 0;
-        let from = match (self.signed_up_on <= day, of_sign_up) {
-            (true, true) => self.signed_up_on,
-            (true, false) => {
-                self.long_ago = OF_SIGN_UP;
-                self.signed_up_on
-            }
-            (false, true) => return,
-            (false, false) => self.first_active,
-        };
-        self.long_ago |= Back::on(day.since(from)).0;
-        self.past_dirty = true;
-    }
-
-    /// Every active day that there is a cell of, and the newest.
-    pub(crate) fn all_active_days(&self, min_events: u32) -> impl Iterator<Item = Day> {
-        let cells = self.cells().filter_map(Result::ok).map(|cell| cell.counts);
-        let all = std::iter::once(self.today).chain(cells);
-        all.filter(move |counts| counts.events >= min_events)
-            .map(|counts| counts.day)
-    }
-
-    /// Whether bits tell of every day up to one that has a cell: it is not far behind the newest, and the oldest is
-    /// not beyond them.
-    pub(crate) fn bits_are_whole(&self, day: Day) -> bool {
-        const NEAR_DAYS: i32 = 11;
-        let oldest = self.newest.minus(127);
-        self.newest.since(day) <= NEAR_DAYS && self.oldest_day().is_none_or(|known| known >= oldest)
-    }
-
-    /// When the user came back after the sign-up on a day, as far as its active days have no cells any more.
-    pub(crate) fn long_ago(&self, signed_up: Day) -> Back {
-        let of_sign_up = self.long_ago & OF_SIGN_UP != 0;
-        match of_sign_up == (signed_up == self.signed_up_on) {
-            true => Back(self.long_ago & !OF_SIGN_UP),
-            false => Back::default(),
-        }
-    }
-
-    /// Counts events of a day and says what the day has now.
-    pub(crate) fn count(&mut self, more: Counts) -> Counts {
-        if more.day > self.today.day {
-            self.fold();
-            self.today = Counts::none(more.day);
-        }
-        if more.day == self.today.day {
-            self.today.add(more);
-            self.now_dirty = true;
-            return self.today;
-        }
-        let mut cells = self.unpacked();
-        let counts = &mut cell_of(&mut cells, more.day).counts;
-        counts.add(more);
-        let counts = *counts;
-        self.repack(&cells);
-        counts
-    }
-
-    /// Moves the counts of today into the past, because a newer day begins.
-    fn fold(&mut self) {
-        let today = self.today;
-        if today.is_empty() {
-            return;
-        }
-        self.in_cell(today.day, |cell| cell.counts.add(today));
-    }
-
-    /// Changes the cell of a day; cheap for the newest one, which it nearly always is.
-    fn in_cell(&mut self, day: Day, change: impl FnOnce(&mut Cell)) {
-        self.past_dirty = true;
-        let newest = self.cells().next().and_then(Result::ok);
-        match newest {
-            Some(cell) if cell.counts.day > day => {
-                let mut cells = self.unpacked();
-                change(cell_of(&mut cells, day));
-                self.repack(&cells);
-            }
-            Some(cell) if cell.counts.day == day => {
-                let mut cell = cell.to_cell();
-                change(&mut cell);
-                let end = self.past.len() - newest_len(&self.past);
-                self.past.truncate(end);
-                self.append(&cell);
-            }
-            _ => {
-                let mut cell = Cell::new(day);
-                change(&mut cell);
-                self.append(&cell);
-            }
-        }
-    }
-
-    /// A cell takes about 22 bytes. Doubling would leave a third of what all users have unused.
-    fn append(&mut self, cell: &Cell) {
-        if self.past.capacity() - self.past.len() < 32 {
-            self.past.reserve_exact(64);
-        }
-        cell.pack(&mut self.past);
-    }
-
-    pub(crate) fn session(&self) -> Option<&Session> {
-        self.session.as_ref()
-    }
-
-    /// Every session that is kept, in the order of time.
+    /// Every session that may still change, in the order of time.
     pub(crate) fn sessions(&self) -> Vec<Session> {
-        let past = self.unpacked().into_iter().flat_map(|cell| cell.sessions);
-        past.chain(self.session).collect()
-    }
-
-    /// Takes in what an event did to the sessions.
-    pub(crate) fn put_sessions(&mut self, joined: &Joined) {
-        self.now_dirty = true;
-        match joined {
-            Joined::Extended(session) => self.session = Some(*session),
-            Joined::Begun(session) => {
-                if let Some(finished) = self.session.replace(*session) {
-                    self.in_cell(finished.day, |cell| cell.sessions.push(finished));
-                }
-            }
-            Joined::Rebuilt { removed, added } => {
-                let mut sessions = self.sessions();
-                sessions.retain(|session| !removed.contains(session));
-                sessions.extend_from_slice(added);
-                sessions.sort_unstable_by_key(|session| session.start);
-                self.session = sessions.pop();
-                let mut cells = self.unpacked();
-                cells.iter_mut().for_each(|cell| cell.sessions.clear());
-                for session in sessions {
-                    cell_of(&mut cells, session.day).sessions.push(session);
-                }
-                self.repack(&cells);
-            }
-        }
+        let past = past::unpacked(self.past()).into_iter();
+        let awake = self.awake().and_then(|newest| newest.session);
+        past.flat_map(|cell| cell.sessions).chain(awake).collect()
     }
 
     /// Calls `counts` with the counts of each day of a window, and `session` with each session that began
@@ -569,14 +706,16 @@ impl User {
         session: &mut impl FnMut(&Session),
     ) {
         let inside = |day: Day| day >= first && day <= last;
-        if inside(self.today.day) {
-            counts(self.today);
+        if let Some(newest) = self.awake() {
+            if inside(newest.today.day) {
+                counts(newest.today);
+            }
+            let begun = |day: Day| inside(day) && day >= sessions_from;
+            if let Some(newest) = newest.session.as_ref().filter(|newest| begun(newest.day)) {
+                session(newest);
+            }
         }
-        let begun = |day: Day| inside(day) && day >= sessions_from;
-        if let Some(newest) = self.session.as_ref().filter(|newest| begun(newest.day)) {
-            session(newest);
-        }
-        for cell in self.cells().filter_map(Result::ok) {
+        for cell in past::cells(self.past()) {
             if cell.counts.day < first {
                 break;
             }
@@ -585,285 +724,241 @@ impl User {
             }
             counts(cell.counts);
             if cell.counts.day >= sessions_from {
-                cell.sessions()
-                    .filter_map(Result::ok)
-                    .for_each(|past| session(&past));
+                cell.sessions().for_each(|past| session(&past));
+            }
+        }
+    }
+
+    /// Calls `told` with each day from `first` on that has sessions which can no longer change, with their number
+    /// and how long they lasted together, in milliseconds.
+    pub(crate) fn settled_sessions(&self, first: Day, told: &mut impl FnMut(Day, u32, u64)) {
+        for cell in past::cells(self.past()).take_while(|cell| cell.counts.day >= first) {
+            let settled = cell.settled;
+            if settled.sessions > 0 {
+                told(cell.counts.day, settled.sessions, settled.ms);
             }
         }
     }
 
     /// The newest day that anything is known of.
     pub(crate) fn newest_day(&self) -> Day {
-        self.today
-            .day
-            .max(self.session.map_or(self.today.day, |session| session.day))
+        let awake = self.awake().map_or(Newest::NO_DAY, Newest::day);
+        awake.max(past::cells(self.past()).newest_day().unwrap_or(awake))
     }
 
-    /// Forgets the cells of days before `day`, which were active with so many events.
-    pub(crate) fn forget_before(&mut self, day: Day, min_events: u32) {
-        let mut rest = Unpacker(&self.past);
-        let mut forgotten = Vec::new();
-        while let Ok(cell) = PackedCell::read(&mut rest) {
-            if cell.counts.day >= day {
-                break;
-            }
-            self.past_dirty = true;
-            if cell.counts.events >= min_events {
-                forgotten.push(cell.counts.day);
+    /// Writes the past but for the newest day and session, if they lie there.
+    fn pack_older(&self, to: &mut Packer<'_>) {
+        let is_awake = |has: fn(&Newest) -> bool| self.awake().is_some_and(has);
+        let today = is_awake(|newest| !newest.today.is_empty());
+        let session = is_awake(|newest| newest.session.is_some());
+        match today && session {
+            true => to.0.extend_from_slice(self.past()),
+            false => {
+                let past = past::without_newest(self.past(), !today, !session);
+                past.write(self.past(), to);
             }
         }
-        for day in forgotten {
-            self.active_long_ago(day);
-        }
-        if self.past_dirty {
-            let cells: Vec<Cell> = self
-                .unpacked()
-                .into_iter()
-                .filter(|cell| cell.counts.day >= day)
-                .collect();
-            self.repack(&cells);
-        }
     }
 
-    /// The oldest day of the past, if there is any.
-    pub(crate) fn oldest_day(&self) -> Option<Day> {
-        let mut rest = Unpacker(&self.past);
-        PackedCell::read(&mut rest).ok().map(|cell| cell.counts.day)
-    }
-
+    /// Writes the record of the newest day and session.
     pub(crate) fn pack_now(&self, to: &mut Packer<'_>) {
-        to.int(i64::from(self.today.day.0));
-        to.uint(u64::from(self.active_days(self.today.day, 1) & 1 == 1));
-        self.today.pack(0, to);
-        if let Some(session) = &self.session {
-            to.int(i64::from(session.day.since(self.today.day)));
+        let today = self.today();
+        to.int(i64::from(today.day.0));
+        to.uint(u64::from(self.active_days(today.day, 1) & 1 == 1));
+        today.pack(to);
+        if let Some(session) = self.session() {
+            to.int(i64::from(session.day.since(today.day)));
             session.pack(to);
         }
     }
+}
 
-    pub(crate) fn unpack_now(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
-        let mut from = Unpacker(bytes);
-        let day = from.day()?;
-        // The bit is set once the record of the past, which may come later, is there too.
-        self.now_dirty = from.uint()? == 1;
-        (self.today, _) = Counts::unpack(day, &mut from)?;
-        if !from.is_empty() {
-            let day = day.plus(i32::try_from(from.int()?).map_err(|_| Malformed)?);
-            self.session = Some(Session::unpack(day, &mut from)?);
+impl Deref for UserMut<'_> {
+    type Target = Card;
+
+    fn deref(&self) -> &Card {
+        &self.users.list[self.no as usize]
+    }
+}
+
+impl DerefMut for UserMut<'_> {
+    fn deref_mut(&mut self) -> &mut Card {
+        &mut self.users.list[self.no as usize]
+    }
+}
+
+impl UserMut<'_> {
+    /// The user, to be looked at.
+    pub(crate) fn seen(&self) -> User<'_> {
+        self.users.get(self.no)
+    }
+
+    /// The user was known on a day.
+    pub(crate) fn known_on(&mut self, day: Day) {
+        if day < self.known_from {
+            self.known_from = day;
+            self.past_dirty = true;
         }
-        self.now_written = true;
-        Ok(())
     }
 
-    /// Puts the two records of a user together, once both were read.
-    pub(crate) fn restored(&mut self) {
-        if std::mem::take(&mut self.now_dirty) {
-            self.set_bit(self.today.day);
+    /// The user signed up: the earliest time counts.
+    pub(crate) fn sign_up_at(&mut self, at: Timestamp, day: Day) {
+        // By day before time: see `Firsts::saw`.
+        if self
+            .signed_up()
+            .is_none_or(|(known_at, known)| (day, at) < (known, known_at))
+        {
+            self.signed_up = Instant::new(at, day);
         }
-        self.past_dirty = false;
-    }
-
-    /// Cells, newest first.
-    fn cells(&self) -> impl Iterator<Item = Result<PackedCell<'_>, Malformed>> {
-        let mut rest = &self.past[..];
-        std::iter::from_fn(move || {
-            if rest.is_empty() {
-                return None;
-            }
-            let (before, newest) = rest.split_at(rest.len().saturating_sub(newest_len(rest)));
-            rest = before;
-            Some(PackedCell::begin(&mut Unpacker(newest)))
-        })
-    }
-
-    /// Cells, oldest first.
-    fn unpacked(&self) -> Vec<Cell> {
-        let newest_first = self
-            .cells()
-            .filter_map(Result::ok)
-            .map(|cell| cell.to_cell());
-        let mut cells: Vec<Cell> = newest_first.collect();
-        cells.reverse();
-        cells
-    }
-
-    fn repack(&mut self, cells: &[Cell]) {
         self.past_dirty = true;
-        let mut past = Vec::new();
-        cells
-            .iter()
-            .filter(|cell| !cell.is_empty())
-            .for_each(|cell| cell.pack(&mut past));
-        past.shrink_to_fit();
-        self.past = past;
-    }
-}
-
-impl Counts {
-    fn add(&mut self, more: Counts) {
-        self.events = self.events.saturating_add(more.events);
-        self.api_events = self.api_events.saturating_add(more.api_events);
-        self.agent_events = self.agent_events.saturating_add(more.agent_events);
-        self.key_actions = self.key_actions.saturating_add(more.key_actions);
-        self.features |= more.features;
-        self.first_ms = self.first_ms.min(more.first_ms);
     }
 
-    const NO_EVENT: i32 = i32::MAX;
-
-    /// A day on which nothing happened.
-    pub(crate) fn none(day: Day) -> Counts {
-        Counts {
-            day,
-            ..User::NO_COUNTS
+    /// A day is active, of which the earliest qualifying event that is known of is at `first`: keeps that of the
+    /// first active day.
+    fn began(&mut self, day: Day, first: Timestamp) {
+        let known = self.first_event;
+        if day < known.day || (day == known.day && first < known.at()) {
+            self.first_event = Instant::new(first, day);
+            self.past_dirty = true;
         }
     }
 
-    /// Keeps that a qualifying event happened.
-    pub(crate) fn begin_at(&mut self, at: Timestamp) {
-        let ms = at.0 - i64::from(self.day.0) * DAY_MS;
-        self.first_ms = i32::try_from(ms).unwrap_or(Counts::NO_EVENT);
+    /// Something happened that is kept the first time.
+    pub(crate) fn saw(&mut self, deed: Deed, at: Timestamp, day: Day) {
+        let firsts = self.users.firsts_mut(self.no).get_or_insert_default();
+        let new = firsts.saw(deed, at, day);
+        self.past_dirty |= new;
     }
 
-    /// When the earliest qualifying event happened, where that is kept.
-    pub(crate) fn begun_at(&self) -> Option<Timestamp> {
-        let kept = self.first_ms != Counts::NO_EVENT;
-        kept.then(|| Timestamp(i64::from(self.day.0) * DAY_MS + i64::from(self.first_ms)))
+    /// Marks a day as active, whose earliest qualifying event is at `first`. Says whether it was not before;
+    /// `None` for a day whose bit is gone.
+    pub(crate) fn set_active(&mut self, day: Day, first: Timestamp) -> Option<bool> {
+        self.began(day, first);
+        self.set_bit(day)
     }
 
-    /// Qualifying events that a person did.
-    pub(crate) fn human_events(&self) -> u32 {
-        self.events
-            .saturating_sub(self.api_events)
-            .saturating_sub(self.agent_events)
+    /// Counts events of a day and says what the day has now.
+    pub(crate) fn count(&mut self, more: Counts) -> Counts {
+        if self.users.newest_mut(self.no).today.day != more.day {
+            let today = self.seen().today();
+            if more.day < today.day {
+                return self.count_late(more);
+            }
+            self.begin_today(today, more.day);
+        }
+        self.now_dirty = true;
+        let newest = self.users.newest_mut(self.no);
+        newest.today.add(more);
+        newest.today
     }
 
-    fn is_empty(&self) -> bool {
-        self.events == 0 && self.key_actions == 0 && self.features == 0
+    /// Takes the counts of `day` out of the past, or moves those of today there, because a newer day begins. The record
+    /// of the past has neither.
+    fn begin_today(&mut self, today: Counts, day: Day) {
+        let newest = self.users.newest_mut(self.no);
+        let before = std::mem::replace(&mut newest.today, Counts::none(day));
+        if day == today.day {
+            newest.today = today;
+            return self.change_past(day, |cell| cell.counts = Counts::none(day));
+        }
+        if !before.is_empty() {
+            self.change_past(before.day, |cell| cell.counts.add(before));
+        }
+        self.past_dirty |= !today.is_empty();
     }
 
-    /// Writes the counts and a small number beside them; what most companies never have costs one bit.
-    fn pack(&self, beside: u64, to: &mut Packer<'_>) {
-        to.uint(self.events.into());
-        to.uint(self.key_actions.into());
-        let first = self.first_ms != Counts::NO_EVENT;
-        let more = self.api_events != 0 || self.agent_events != 0 || self.features != 0 || first;
-        to.uint(beside << 1 | u64::from(more));
-        if more {
-            to.uint(self.api_events.into());
-            to.uint(self.agent_events.into());
-            to.uint(self.features);
-            to.int(self.first_ms.into());
+    fn count_late(&mut self, more: Counts) -> Counts {
+        let mut counts = more;
+        self.change_past(more.day, |cell| {
+            cell.counts.add(more);
+            counts = cell.counts;
+        });
+        self.past_dirty = true;
+        counts
+    }
+
+    fn change_past(&mut self, day: Day, change: impl FnOnce(&mut past::Cell)) {
+        self.users.change_past(self.no, day, change);
+    }
+
+    /// Takes in what an event did to the sessions.
+    pub(crate) fn put_sessions(&mut self, joined: &Joined) {
+        self.now_dirty = true;
+        let newest = self.users.newest_mut(self.no);
+        match joined {
+            Joined::Extended(session) => {
+                if newest.session.replace(*session).is_none() {
+                    // It lay in the past until now, and keeps its day.
+                    self.change_past(session.day, |cell| _ = cell.sessions.pop());
+                }
+            }
+            Joined::Begun(session) => {
+                if let Some(finished) = newest.session.replace(*session) {
+                    self.change_past(finished.day, |cell| cell.sessions.push(finished));
+                }
+                self.past_dirty = true;
+            }
+            Joined::Rebuilt { removed, added } => self.rebuild_sessions(removed, added),
         }
     }
 
-    fn unpack(day: Day, from: &mut Unpacker<'_>) -> Result<(Counts, u64), Malformed> {
-        let (events, key_actions) = (from.u32()?, from.u32()?);
-        let beside = from.uint()?;
-        let mut counts = Counts {
-            events,
-            key_actions,
-            ..Counts::none(day)
+    fn rebuild_sessions(&mut self, removed: &[Session], added: &[Session]) {
+        let mut sessions = self.seen().sessions();
+        sessions.retain(|session| !removed.contains(session));
+        sessions.extend_from_slice(added);
+        sessions.sort_unstable_by_key(|session| session.start);
+        self.users.newest_mut(self.no).session = sessions.pop();
+        let mut cells = past::unpacked(self.users.past(self.no));
+        cells.iter_mut().for_each(|cell| cell.sessions.clear());
+        for session in sessions {
+            cell_of(&mut cells, session.day).sessions.push(session);
+        }
+        self.users.put_past(self.no, &past::pack(&cells));
+        self.past_dirty = true;
+    }
+
+    /// A day was active whose cell is forgotten. A sign-up comes so late at most that nobody asks any more how the user
+    /// came back after the first active day.
+    fn active_long_ago(&mut self, day: Day) {
+        let (signed_up, first_active) = (self.signed_up.day, self.first_event.day);
+        let long_ago = self.users.long_ago_mut(self.no);
+        let of_sign_up = *long_ago & OF_SIGN_UP != 0;
+        let from = match (signed_up <= day, of_sign_up) {
+            (true, true) => signed_up,
+            (true, false) => {
+                *long_ago = OF_SIGN_UP;
+                signed_up
+            }
+            (false, true) => return,
+            (false, false) => first_active,
         };
-        if beside & 1 == 1 {
-            counts.api_events = from.u32()?;
-            counts.agent_events = from.u32()?;
-            counts.features = from.uint()?;
-            counts.first_ms = i32::try_from(from.int()?).map_err(|_| Malformed)?;
+        *long_ago |= Back::on(day.since(from)).0;
+        self.past_dirty = true;
+    }
+
+    /// Forgets what is no longer asked for. Says whether the record of the past has to be written: one that says
+    /// more of old sessions does no harm.
+    pub(crate) fn age(&mut self, ages: Ages, min_events: u32) -> bool {
+        let old = self.users.past(self.no);
+        let Some(past) = past::aged(old, ages) else {
+            return false;
+        };
+        for day in past::forgotten(old, ages, min_events) {
+            self.active_long_ago(day);
         }
-        Ok((counts, beside >> 1))
-    }
-}
-
-/// The cell of a day, made in its place where there is none.
-fn cell_of(cells: &mut Vec<Cell>, day: Day) -> &mut Cell {
-    let place = cells.partition_point(|cell| cell.counts.day < day);
-    if cells.get(place).is_none_or(|cell| cell.counts.day != day) {
-        cells.insert(place, Cell::new(day));
-    }
-    &mut cells[place]
-}
-
-impl Cell {
-    fn new(day: Day) -> Cell {
-        Cell {
-            counts: Counts::none(day),
-            sessions: Vec::new(),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.counts.is_empty() && self.sessions.is_empty()
-    }
-
-    /// A cell ends with its own length, so that the newest one is found from the end.
-    fn pack(&self, past: &mut Vec<u8>) {
-        let start = past.len();
-        let mut to = Packer(past);
-        to.int(i64::from(self.counts.day.0));
-        self.counts.pack(self.sessions.len() as u64, &mut to);
-        self.sessions
-            .iter()
-            .for_each(|session| session.pack(&mut to));
-        let len = u16::try_from(past.len() - start + 2).expect("a day has at most 2 000 sessions");
-        past.extend_from_slice(&len.to_le_bytes());
-    }
-}
-
-/// The length of the last cell, with its length.
-fn newest_len(past: &[u8]) -> usize {
-    match past.last_chunk::<2>() {
-        Some(len) => usize::from(u16::from_le_bytes(*len)).clamp(2, past.len()),
-        None => past.len(),
-    }
-}
-
-/// A cell as it lies in the past.
-struct PackedCell<'a> {
-    counts: Counts,
-    sessions: u64,
-    packed: Unpacker<'a>,
-}
-
-impl<'a> PackedCell<'a> {
-    fn read(from: &mut Unpacker<'a>) -> Result<PackedCell<'a>, Malformed> {
-        let cell = PackedCell::begin(from)?;
-        for _ in 0..cell.sessions {
-            Session::unpack(cell.counts.day, from)?;
-        }
-        from.take(2)?;
-        Ok(cell)
-    }
-
-    /// Reads the counts and leaves the sessions for who asks for them: most questions do not.
-    fn begin(from: &mut Unpacker<'a>) -> Result<PackedCell<'a>, Malformed> {
-        let day = from.day()?;
-        let (counts, sessions) = Counts::unpack(day, from)?;
-        let packed = *from;
-        Ok(PackedCell {
-            counts,
-            sessions,
-            packed,
-        })
-    }
-
-    fn sessions(&self) -> impl Iterator<Item = Result<Session, Malformed>> + use<'a> {
-        let (day, mut packed) = (self.counts.day, self.packed);
-        (0..self.sessions).map(move |_| Session::unpack(day, &mut packed))
-    }
-
-    fn to_cell(&self) -> Cell {
-        let sessions = self.sessions().filter_map(Result::ok).collect();
-        Cell {
-            counts: self.counts,
-            sessions,
-        }
+        let old = self.users.past(self.no);
+        let days = |past: &[u8]| past::cells(past).count();
+        let fewer = days(&past) < days(old);
+        self.users.put_past(self.no, &past);
+        self.past_dirty |= fewer;
+        fewer
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::sessions;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
 
@@ -879,6 +974,25 @@ mod tests {
         }
     }
 
+    fn noon(day: i32) -> Timestamp {
+        Timestamp(i64::from(day) * DAY_MS + DAY_MS / 2)
+    }
+
+    /// Everything that can be asked of a user.
+    fn all_of(user: User<'_>) -> (Card, BTreeMap<i32, Counts>, Vec<Session>, Option<Session>) {
+        let mut days = BTreeMap::new();
+        let mut add = |counts: Counts| {
+            let day = days.entry(counts.day.0).or_insert(Counts::none(counts.day));
+            day.add(counts);
+        };
+        user.window((Day(0), Day(30_000)), User::NEVER, &mut add, &mut |_| {});
+        let card = Card {
+            awake: ASLEEP,
+            ..user.card.clone()
+        };
+        (card, days, user.sessions(), user.session())
+    }
+
     #[test]
     fn a_user_is_found_by_id() {
         let mut users = Users::default();
@@ -892,18 +1006,108 @@ mod tests {
         assert_eq!(users.find("user 1000"), None);
     }
 
+    #[test]
+    fn who_rests_extends_the_session_that_it_had() {
+        let mut users = Users::default();
+        let no = users.find_or_add("ada");
+        let begun = Session {
+            day: Day(9),
+            start: 9 * DAY_MS,
+            last: 9 * DAY_MS,
+            end: 9 * DAY_MS,
+            continued: false,
+        };
+        users.get_mut(no).put_sessions(&Joined::Begun(begun));
+        users.rest(Day(9));
+        assert_eq!(users.get(no).session(), Some(begun));
+        let longer = Session {
+            last: begun.last + 5,
+            ..begun
+        };
+        users.get_mut(no).put_sessions(&Joined::Extended(longer));
+        assert_eq!(users.get(no).sessions(), [longer]);
+    }
+
+    #[test]
+    fn whose_session_is_over_makes_room_for_others() {
+        let mut users = Users::default();
+        for minute in 0..1000 {
+            let at = Timestamp(minute * 60_000);
+            let no = users.find_or_add(&format!("user {minute}"));
+            users.wake(no, at.minus_ms(30 * 60_000));
+            users.get_mut(no).count(counts(0, 1));
+            let joined = sessions::join_newest(None, at, 0, 30 * 60_000, Day(0));
+            users.get_mut(no).put_sessions(&joined.unwrap());
+        }
+        assert!(users.awake.capacity() < 200);
+        assert_eq!(users.get(0).sessions().len(), 1);
+    }
+
+    /// An event, taken in as an account does.
+    fn take(users: &mut Users, no: UserNo, minute: i64, in_session: bool) {
+        let at = Timestamp(minute * 60_000);
+        let day_of = |at: Timestamp| Day(at.0.div_euclid(DAY_MS) as i32);
+        let user = users.get(no);
+        let newest = user.session();
+        let joined = sessions::join_newest(newest.as_ref(), at, 90_000, 1_800_000, day_of(at))
+            .unwrap_or_else(|| sessions::join_any(&user.sessions(), at, 90_000, 1_800_000, day_of));
+        let mut user = users.get_mut(no);
+        user.known_on(day_of(at));
+        user.count(counts(day_of(at).0, 1));
+        user.set_active(day_of(at), at);
+        if in_session {
+            user.put_sessions(&joined);
+        }
+    }
+
     proptest! {
         #[test]
-        fn days_are_kept_whatever_their_order(
-            days in prop::collection::vec((19_000i32..19_120, 1u32..5), 1..80),
+        fn who_rests_and_when_makes_no_difference(
+            steps in prop::collection::vec((0i64..6_000, any::<bool>(), any::<bool>(), any::<bool>()), 1..40),
         ) {
-            let mut user = User::unseen();
-            let mut expected: BTreeMap<i32, u32> = BTreeMap::new();
-            for (day, events) in days {
-                *expected.entry(day).or_default() += events;
-                prop_assert_eq!(user.count(counts(day, events)).events, expected[&day]);
-                user.set_active(Day(day), Timestamp(0));
+            let (mut resting, mut awake) = (Users::default(), Users::default());
+            let no = resting.find_or_add("ada");
+            awake.find_or_add("ada");
+            for (minute, in_session, rests, saves) in steps {
+                take(&mut resting, no, minute, in_session);
+                take(&mut awake, no, minute, in_session);
+                if rests {
+                    resting.rest_where(|_| true);
+                }
+                prop_assert_eq!(all_of(resting.get(no)), all_of(awake.get(no)));
+                let records = [&resting, &awake].map(|users| {
+                    let (mut past, mut now) = (Vec::new(), Vec::new());
+                    users.pack_past(no, &mut Packer(&mut past));
+                    users.get(no).pack_now(&mut Packer(&mut now));
+                    (past, now)
+                });
+                prop_assert_eq!(&records[0], &records[1]);
+                if saves {
+                    for users in [&mut resting, &mut awake] {
+                        let mut user = users.get_mut(no);
+                        (user.past_dirty, user.now_dirty) = (false, false);
+                    }
+                }
             }
+        }
+
+        #[test]
+        fn days_are_kept_whatever_their_order(
+            days in prop::collection::vec((19_000i32..19_120, 1u32..5, any::<bool>()), 1..80),
+        ) {
+            let mut users = Users::default();
+            let no = users.find_or_add("ada");
+            let mut expected: BTreeMap<i32, u32> = BTreeMap::new();
+            for (day, events, rests) in days {
+                *expected.entry(day).or_default() += events;
+                let mut user = users.get_mut(no);
+                prop_assert_eq!(user.count(counts(day, events)).events, expected[&day]);
+                user.set_active(Day(day), noon(day));
+                if rests {
+                    users.rest(Day(day));
+                }
+            }
+            let user = users.get(no);
             let mut seen = BTreeMap::new();
             let (first, last) = (Day(0), Day(30_000));
             let mut add = |counts: Counts| *seen.entry(counts.day.0).or_default() += counts.events;
@@ -917,33 +1121,35 @@ mod tests {
 
         #[test]
         fn a_user_comes_back_from_its_two_records(
-            days in prop::collection::vec((19_000i32..19_040, 1u32..5), 1..30),
+            days in prop::collection::vec((19_000i32..19_040, 1u32..5, any::<bool>()), 1..30),
         ) {
             let mut users = Users::default();
             let no = users.find_or_add("ada");
-            for (day, events) in days {
-                let user = users.get_mut(no);
+            for (day, events, rests) in days {
+                let mut user = users.get_mut(no);
                 user.count(counts(day, events));
-                user.set_active(Day(day), Timestamp(day.into()));
-                let at = i64::from(day) * 86_400_000;
+                user.set_active(Day(day), noon(day));
+                let at = i64::from(day) * DAY_MS;
                 let session =
                     Session { day: Day(day), start: at, last: at + 5, end: at + 9, continued: false };
-                if user.session().is_none_or(|newest| newest.start < at) {
+                if user.seen().session().is_none_or(|newest| newest.start < at) {
                     user.put_sessions(&Joined::Begun(session));
+                }
+                if rests {
+                    users.rest(Day(day));
                 }
             }
             let (mut past, mut now) = (Vec::new(), Vec::new());
             users.pack_past(no, &mut Packer(&mut past));
             users.get(no).pack_now(&mut Packer(&mut now));
             let mut back = Users::default();
-            back.restored(no).unpack_now(&now).unwrap();
+            back.unpack_now(no, &now).unwrap();
             back.unpack_past(no, Unpacker(&past)).unwrap();
-            back.index_all().unwrap();
-            back.get_mut(no).restored();
-            let mut expected = users.get(no).clone();
-            (expected.past_dirty, expected.now_dirty) = (false, false);
-            (expected.past_written, expected.now_written) = (true, true);
-            prop_assert_eq!(back.get(no), &expected);
+            back.all_restored(Day(19_020)).unwrap();
+            let mut expected = all_of(users.get(no));
+            (expected.0.past_dirty, expected.0.now_dirty) = (false, false);
+            (expected.0.past_written, expected.0.now_written) = (true, true);
+            prop_assert_eq!(all_of(back.get(no)), expected);
             prop_assert_eq!(back.find("ada"), Some(no));
         }
     }

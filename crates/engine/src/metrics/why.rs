@@ -194,15 +194,15 @@ impl Deed {
         match self {
             Deed::Active => row.active_users.into(),
             Deed::Events => row.events,
-            Deed::HumanEvents => row.events - row.api_events - row.agent_events,
-            Deed::ApiEvents => row.api_events,
-            Deed::AgentEvents => row.agent_events,
-            Deed::KeyActions => row.key_actions,
+            Deed::HumanEvents => row.human_events(),
+            Deed::ApiEvents => row.api_events(),
+            Deed::AgentEvents => row.agent_events(),
+            Deed::KeyActions => row.key_actions(),
             Deed::Most => match view.has_key_actions() {
-                true => row.key_actions,
+                true => row.key_actions(),
                 false => row.events,
             },
-            Deed::Sessions => row.sessions,
+            Deed::Sessions => row.sessions(),
             Deed::SessionTime => row.session_ms.unsigned_abs(),
             Deed::Uses => feature().map_or(0, |uses| uses.events),
             Deed::UseTime => feature().map_or(0, |uses| uses.duration_ms),
@@ -357,7 +357,7 @@ impl Moment {
                 let back = alone.account.membership.back_since(0, day);
                 on("known since", back.unwrap_or(user.known_from))
             }
-            Moment::FirstActive => on("first active", user.first_active),
+            Moment::FirstActive => on("first active", user.first_active()),
             Moment::LastActive => match alone.account.totals.last_active(day) {
                 Some(last) => on("last active", last),
                 None => Part::value("last active", Value::Undefined),

@@ -13,9 +13,7 @@ pub(in crate::metrics) static EVENTS_HUMAN_7D: Metric = Metric {
         formula: "qualifying events in D-6…D by a person",
         headline: false,
     },
-    read: Read::Account(|view| {
-        Parts::count(view.sum(7, |row| row.events - row.api_events - row.agent_events))
-    }),
+    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.human_events()))),
     tell: tell::count,
     why: Why::days_and_users(Deed::HumanEvents, 7),
 };
@@ -29,7 +27,7 @@ pub(in crate::metrics) static EVENTS_API_7D: Metric = Metric {
         formula: "qualifying events in D-6…D by a program",
         headline: false,
     },
-    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.api_events))),
+    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.api_events()))),
     tell: tell::count,
     why: Why::days_and_users(Deed::ApiEvents, 7),
 };
@@ -43,7 +41,7 @@ pub(in crate::metrics) static EVENTS_AGENT_7D: Metric = Metric {
         formula: "qualifying events in D-6…D by a software agent",
         headline: false,
     },
-    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.agent_events))),
+    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.agent_events()))),
     tell: tell::count,
     why: Why::days_and_users(Deed::AgentEvents, 7),
 };

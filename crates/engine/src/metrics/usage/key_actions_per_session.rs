@@ -23,8 +23,8 @@ pub(in crate::metrics) static KEY_ACTIONS_PER_SESSION: Metric = Metric {
 fn read(view: &View<'_>) -> Parts {
     match view.has_key_actions() {
         true => Parts::ratio(
-            view.sum(7, |row| row.key_actions),
-            view.sum(7, |row| row.sessions),
+            view.sum(7, |row| row.key_actions()),
+            view.sum(7, |row| row.sessions()),
         ),
         false => Parts::Nothing,
     }

@@ -57,7 +57,7 @@ fn durations(view: &View<'_>) -> Parts {
 }
 
 fn sum_and_number(view: &View<'_>) -> Parts {
-    Parts::ratio(view.session_ms(7), view.sum(7, |row| row.sessions))
+    Parts::ratio(view.session_ms(7), view.sum(7, |row| row.sessions()))
 }
 
 #[cfg(test)]

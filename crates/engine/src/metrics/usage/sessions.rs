@@ -16,7 +16,7 @@ pub(in crate::metrics) static SESSIONS_1D: Metric = Metric {
         formula: "sessions begun on D",
         headline: false,
     },
-    read: Read::Account(|view| Parts::count(view.sum(1, |row| row.sessions))),
+    read: Read::Account(|view| Parts::count(view.sum(1, |row| row.sessions()))),
     tell: tell::count,
     why: Why::days_and_users(Deed::Sessions, 1),
 };
@@ -30,7 +30,7 @@ pub(in crate::metrics) static SESSIONS_7D: Metric = Metric {
         formula: "sessions begun in D-6…D",
         headline: true,
     },
-    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.sessions))),
+    read: Read::Account(|view| Parts::count(view.sum(7, |row| row.sessions()))),
     tell: tell::count,
     why: Why::days_and_users(Deed::Sessions, 7),
 };
@@ -44,7 +44,7 @@ pub(in crate::metrics) static SESSIONS_30D: Metric = Metric {
         formula: "sessions begun in D-29…D",
         headline: false,
     },
-    read: Read::Account(|view| Parts::count(view.sum(30, |row| row.sessions))),
+    read: Read::Account(|view| Parts::count(view.sum(30, |row| row.sessions()))),
     tell: tell::count,
     why: Why::days_and_users(Deed::Sessions, 30),
 };

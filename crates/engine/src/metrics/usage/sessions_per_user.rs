@@ -29,7 +29,7 @@ pub(in crate::metrics) static SESSIONS_PER_USER_MEAN: Metric = Metric {
     },
     read: Read::Account(|view| {
         Parts::ratio(
-            view.sum(7, |row| row.sessions),
+            view.sum(7, |row| row.sessions()),
             view.scan().sessions.total(),
         )
     }),

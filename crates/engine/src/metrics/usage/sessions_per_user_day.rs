@@ -15,7 +15,7 @@ pub(in crate::metrics) static SESSIONS_PER_USER_DAY: Metric = Metric {
     },
     read: Read::Account(|view| {
         Parts::ratio(
-            view.sum(7, |row| row.sessions),
+            view.sum(7, |row| row.sessions()),
             view.sum(7, |row| u64::from(row.active_users)),
         )
     }),
