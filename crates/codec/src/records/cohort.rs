@@ -3,7 +3,7 @@
 use mainstay_model::CohortValue;
 
 use super::SCHEMA_VERSION;
-use super::write::{Object, text, value};
+use super::write::{Object, optional, text, value};
 
 /// Writes a value of a cohort.
 pub fn cohort_value(record: &CohortValue<'_>, out: &mut Vec<u8>) {
@@ -43,11 +43,4 @@ pub fn cohort_value_key(record: &CohortValue<'_>, out: &mut Vec<u8>) {
     }
     optional(out, record.age);
     out.push(b']');
-}
-
-fn optional(out: &mut Vec<u8>, age: Option<&str>) {
-    match age {
-        Some(age) => text(out, age),
-        None => out.extend_from_slice(b"null"),
-    }
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use mainstay_model::DeadLetter;
 use sha2::{Digest, Sha256};
 
-use super::write::{Object, text};
+use super::write::{Object, optional};
 
 /// How often a record is sent round at most.
 pub const MAX_HOPS: u32 = 3;
@@ -212,10 +212,8 @@ fn message(letter: &DeadLetter<'_>) -> String {
 }
 
 fn bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        Some(bytes) => text(out, &BASE64.encode(bytes)),
-        None => out.extend_from_slice(b"null"),
-    }
+    let encoded = bytes.map(|bytes| BASE64.encode(bytes));
+    optional(out, encoded.as_deref());
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -3,7 +3,7 @@
 use mainstay_model::MrrMovement;
 
 use super::SCHEMA_VERSION;
-use super::write::{Object, text};
+use super::write::{Object, optional};
 
 /// Writes a movement. Its key is the account as it is.
 pub fn mrr_movement(record: &MrrMovement<'_>, out: &mut Vec<u8>) {
@@ -18,10 +18,7 @@ pub fn mrr_movement(record: &MrrMovement<'_>, out: &mut Vec<u8>) {
     object.text("currency", record.currency.code());
     object.bare("mrr_before", record.before);
     object.bare("mrr_after", record.after);
-    match record.event {
-        Some(event) => text(object.key("event_id"), event),
-        None => object.bare("event_id", "null"),
-    }
+    optional(object.key("event_id"), record.event);
     if let Some(days) = record.gap_days {
         object.bare("gap_days", days);
     }

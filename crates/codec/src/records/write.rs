@@ -52,6 +52,14 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) {
     serde_json::to_writer(out, text).expect("a text is JSON, and memory takes it");
 }
 
+/// The same of a text that there need not be: `null` then.
+pub(super) fn optional(out: &mut Vec<u8>, of: Option<&str>) {
+    match of {
+        Some(of) => text(out, of),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
 fn plain(out: &mut Vec<u8>, value: impl Display) {
     write!(out, "{value}").expect("memory takes what is written to it");
 }
