@@ -7,9 +7,7 @@ use std::sync::{Arc, LazyLock};
 use libtest_mimic::Trial;
 use mainstay::shard::{Logic, Plan, Target};
 use mainstay_connectors::{Closing, InputRecord, NoHeaders, Shard, Slice, SourceNo, Topic};
-use mainstay_engine::Settings;
 use mainstay_model::Timestamp;
-use mainstay_testkit::history;
 use mainstay_tests::{Company, Line, shard_of};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult};
@@ -122,11 +120,7 @@ struct Place<'c> {
 
 impl<'c> Fleet<'c> {
     fn new(lines: &'c [Line]) -> Fleet<'c> {
-        let settings = Settings {
-            segments: vec!["plan".to_owned()],
-            ..history::settings()
-        };
-        let plan = Arc::new(pipeline::plan(settings, Target::Topics));
+        let plan = Arc::new(pipeline::plan(Company::settings(), Target::Topics));
         let place = |no: u32| Place {
             logic: plan.shard(no, SHARDS, REPLAYED_AT),
             lines: lines
