@@ -47,6 +47,7 @@ const ROUND: usize = 128;
 /// The places of hyphens in a UUID of 36 characters.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 const UUID_CHARACTERS: usize = 36;
+
 impl Ids {
     /// Keeps an id.
     pub(crate) fn push(&mut self, id: Packed<'_>) -> Place {

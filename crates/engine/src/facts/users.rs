@@ -425,24 +425,23 @@ impl Users {
     }
 
     fn firsts_mut(&mut self, no: UserNo) -> &mut Option<Box<Firsts>> {
-        let no = no as usize;
-        if self.firsts.len() <= no {
-            let users = self.list.len().max(no + 1);
-            self.firsts.reserve_exact(users - self.firsts.len());
-            self.firsts.resize(users, None);
-        }
-        &mut self.firsts[no]
+        of_user(&mut self.firsts, no, self.list.len())
     }
 
     fn long_ago_mut(&mut self, no: UserNo) -> &mut u64 {
-        let no = no as usize;
-        if self.long_ago.len() <= no {
-            let users = self.list.len().max(no + 1);
-            self.long_ago.reserve_exact(users - self.long_ago.len());
-            self.long_ago.resize(users, 0);
-        }
-        &mut self.long_ago[no]
+        of_user(&mut self.long_ago, no, self.list.len())
     }
+}
+
+/// What a list has of a user, where few accounts have anything: it is as long as there are `users` once one has.
+fn of_user<T: Clone + Default>(list: &mut Vec<T>, no: UserNo, users: usize) -> &mut T {
+    let no = no as usize;
+    if list.len() <= no {
+        let users = users.max(no + 1);
+        list.reserve_exact(users - list.len());
+        list.resize(users, T::default());
+    }
+    &mut list[no]
 }
 
 const DAY_MS: i64 = 24 * 3_600_000;
