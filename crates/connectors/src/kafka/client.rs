@@ -224,6 +224,11 @@ impl Deliveries {
         self.lock().take()
     }
 
+    /// Whether something was said since the last time somebody asked.
+    pub(super) fn knows_why(&self) -> bool {
+        self.lock().is_some()
+    }
+
     /// Remembers why, unless something was said before.
     pub(super) fn note(&self, why: impl FnOnce() -> String) {
         self.lock().get_or_insert_with(why);

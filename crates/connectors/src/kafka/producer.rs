@@ -32,6 +32,8 @@ const INIT: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(9);
 /// How long to wait before a failed call is asked for again.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long the client may take to say why a transaction failed.
+const HEAR: Duration = Duration::from_secs(1);
 /// How many records go out between two looks at what was acknowledged.
 const LOOK: usize = 2000;
 
@@ -389,11 +391,26 @@ fn send(
                 outgoing = again;
             }
             Err((error, _)) => {
+                if matches!(
+                    error,
+                    KafkaError::MessageProduction(RDKafkaErrorCode::State)
+                ) {
+                    hear_why(producer);
+                }
                 let why = || format!("`{topic}`/{partition}: {error}");
                 producer.context().note(why);
                 return Err(fatal(producer).unwrap_or(Failure::Abort));
             }
         }
+    }
+}
+
+/// Waits for the client to say why the transaction failed: a record that is refused for the transaction's state is
+/// not why, an earlier one is, and what is known of that one is heard only by whoever polls.
+fn hear_why(producer: &BaseProducer<Deliveries>) {
+    let began = Instant::now();
+    while !producer.context().knows_why() && began.elapsed() < HEAR {
+        producer.poll(Duration::from_millis(10));
     }
 }
 
