@@ -20,6 +20,11 @@ impl Currency {
             .then_some(Currency(code))
     }
 
+    /// Every code, the retired ones last.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        CODES.split_ascii_whitespace()
+    }
+
     /// How many decimal digits its minor unit has: 2 for cents, 0 for yen.
     ///
     /// By ISO 4217, also where a payment system counts in other units.

@@ -21,6 +21,7 @@ mod mistake;
 mod onboarding;
 mod output;
 mod prometheus;
+mod revenue;
 mod section;
 mod segments;
 mod session;
@@ -30,7 +31,7 @@ mod state;
 mod time;
 mod tree;
 
-use mainstay_engine::{Revenue, Settings};
+use mainstay_engine::Settings;
 
 pub use activation::Activation;
 pub use active::Active;
@@ -49,6 +50,7 @@ pub use mistake::{Mistakes, Told};
 pub use onboarding::Onboarding;
 pub use output::{ChosenMetrics, Output};
 pub use prometheus::Prometheus;
+pub use revenue::{Fx, MaxGap, PastDue, Revenue};
 pub use segments::{Segments, TraitNames};
 pub use session::Session;
 pub use setting::{NoSpan, Secret, Size, Span, TopicName};
@@ -120,6 +122,8 @@ parts! {
     onboarding: Onboarding,
     /// By which traits accounts are grouped.
     segments: Segments,
+    /// What counts as recurring revenue, and when.
+    revenue: Revenue,
     /// How long ids of events are remembered.
     dedupe: Dedupe,
     /// The topics that Mainstay writes.
@@ -184,6 +188,7 @@ impl Config {
         let client = kafka.and_then(|node| node.get("client"));
         kafka::check_client(&self.kafka, client, report);
         sources::check_topics(&self.sources, sources, report);
+        revenue::check_rates(&self.revenue, part(table, "revenue"), report);
         let brokers = kafka.is_some_and(|node| node.has("brokers"));
         if needs != Needs::Nothing && !brokers {
             report.missing("kafka.brokers", "a list of `host:port`");
@@ -214,7 +219,7 @@ impl Config {
             dormant_days: self.dormant.days.cast_signed(),
             segments: self.segments.by.0.clone(),
             segments_max: self.segments.max as usize,
-            revenue: Revenue::default(),
+            revenue: self.revenue.decided(),
             dedupe_product_ms: self.dedupe.product.ms(),
             dedupe_business_ms: self.dedupe.business.ms(),
         }

@@ -255,6 +255,20 @@ impl Setting for bool {
     }
 }
 
+/// A truth value that need not be given.
+impl Setting for Option<bool> {
+    fn read(node: &Node, key: &str, report: &mut Report) -> Option<Option<bool>> {
+        bool::read(node, key, report).map(Some)
+    }
+
+    fn shown(&self) -> Shown {
+        match self {
+            Some(value) => value.shown(),
+            None => Shown::Unset("false".to_owned()),
+        }
+    }
+}
+
 impl Setting for Zone {
     fn read(node: &Node, key: &str, report: &mut Report) -> Option<Zone> {
         let expected = "a time zone of the IANA database, like \"Europe/Berlin\"";
@@ -521,6 +535,24 @@ impl<W: Word> Setting for W {
 
     fn shown(&self) -> Shown {
         Shown::text(self.word())
+    }
+}
+
+/// A choice that need not be made; the first word is the example.
+impl<W: Word> Setting for Option<W> {
+    fn read(node: &Node, key: &str, report: &mut Report) -> Option<Option<W>> {
+        W::read(node, key, report).map(Some)
+    }
+
+    fn shown(&self) -> Shown {
+        match self {
+            Some(choice) => choice.shown(),
+            None => Shown::Unset(
+                W::ALL
+                    .first()
+                    .map_or_else(String::new, |choice| format!("{:?}", choice.word())),
+            ),
+        }
     }
 }
 

@@ -3,6 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use mainstay_engine::ledger::{
+    ChurnAt, Discounts, FreeAfterPaid, Mode, Passive, Paused, Rates, Rules,
+};
+use mainstay_model::{Currency, Decimal};
+
 use super::*;
 
 #[test]
@@ -182,6 +187,195 @@ fn what_usage_is_told_of_reaches_the_engine() {
         ..Settings::default()
     };
     assert_eq!(config.engine_settings(), expected);
+}
+
+#[test]
+fn what_revenue_is_told_of_has_all_of_its_mistakes_named() {
+    let text = r#"
+[revenue]
+currency = "usd"
+rules = "chartmogle"
+churn_at = "service end"
+past_due_churn_days = 91
+paused = 0
+discounts = ["forever", "ones", 5]
+metered = "yes"
+free_after_paid = "lost"
+reactivation_max_gap = "36h"
+passive = "reasons"
+early_days = 90
+[revenue.fx]
+EURO = { 2026-01-01 = "1.08" }
+GBP = "1.3"
+USD = { 2026-01-01 = "1" }
+[revenue.fx.EUR]
+2026-13-01 = "1.08"
+2026-1-02 = "1.08"
+2026-01-03 = 1.08
+2026-01-04 = "0"
+2026-01-05 = "1,08"
+"#;
+    let said = mistakes(&format!("{MINIMAL}{text}"), "toml");
+    let rate = "expected a rate above 0 in quotes, like \"1.08\": without them it is not exact";
+    let expected = [
+        ":6:12: `revenue.currency`: found \"usd\", expected a currency of ISO 4217, like \"USD\"; did you mean \
+         `USD`?"
+            .to_owned(),
+        ":7:9: `revenue.rules`: found \"chartmogle\", expected \"mainstay\" or \"stripe\" or \"chartmogul\" or \
+         \"profitwell\" or \"maxio\" or \"chargebee\"; did you mean `chartmogul`?"
+            .to_owned(),
+        ":8:12: `revenue.churn_at`: found \"service end\", expected \"service_end\" or \"cancellation\" or \
+         \"requested\"; did you mean `service_end`?"
+            .to_owned(),
+        ":9:23: `revenue.past_due_churn_days`: found 91, expected a number of days, 1 to 90, or \"off\"".to_owned(),
+        ":10:10: `revenue.paused`: found 0, expected \"keep\" or \"zero\"".to_owned(),
+        ":11:25: `revenue.discounts`: found \"ones\", expected \"once\" or \"repeating\" or \
+         \"repeating_unless_yearly\" or \"forever\"; did you mean `once`?"
+            .to_owned(),
+        ":11:33: `revenue.discounts`: found 5, expected \"once\" or".to_owned(),
+        ":12:11: `revenue.metered`: found \"yes\", expected true or false".to_owned(),
+        ":13:19: `revenue.free_after_paid`: found \"lost\", expected \"customer\" or \"churned\"".to_owned(),
+        ":14:24: `revenue.reactivation_max_gap`: found \"36h\", expected whole days, \"1d\" to \"3650d\", or \
+         \"any\""
+            .to_owned(),
+        ":15:11: `revenue.passive`: found \"reasons\", expected \"status_or_reason\" or \"status\" or \"reason\"; \
+         did you mean `reason`?"
+            .to_owned(),
+        ":16:1: `revenue.early_days`: there is no such key".to_owned(),
+        ":18:1: `revenue.fx.EURO`: found \"EURO\", expected a currency of ISO 4217, like \"USD\"; did you mean \
+         `EUR`?"
+            .to_owned(),
+        ":19:7: `revenue.fx.GBP`: found \"1.3\", expected a rate for each date, like `{ 2026-01-01 = \"1.08\" }`"
+            .to_owned(),
+        ":22:1: `revenue.fx.EUR.2026-13-01`: found \"2026-13-01\", expected a date, like 2026-01-01".to_owned(),
+        ":23:1: `revenue.fx.EUR.2026-1-02`: found \"2026-1-02\", expected a date, like 2026-01-01".to_owned(),
+        format!(":24:14: `revenue.fx.EUR.2026-01-03`: found 1.08, {rate}"),
+        format!(":25:14: `revenue.fx.EUR.2026-01-04`: found \"0\", {rate}"),
+        format!(":26:14: `revenue.fx.EUR.2026-01-05`: found \"1,08\", {rate}"),
+        ":20:1: `revenue.fx.USD`: found rates of USD, which is the currency of the reports itself".to_owned(),
+    ];
+    for line in &expected {
+        assert!(said.contains(line), "{line}\nis not in\n{said}");
+    }
+    let number = format!("{} mistakes", expected.len());
+    assert!(said.starts_with(&number), "{said}");
+}
+
+#[test]
+fn rules_set_switches_and_a_switch_that_is_given_goes_before_them() {
+    let rules = |text: &str| {
+        let config = load(&format!("{MINIMAL}[revenue]\n{text}"), "toml", &[], &[]);
+        config.unwrap().engine_settings().revenue.rules
+    };
+    assert_eq!(rules(""), Rules::default());
+    for (word, mode) in [
+        ("mainstay", Mode::Mainstay),
+        ("stripe", Mode::Stripe),
+        ("chartmogul", Mode::Chartmogul),
+        ("profitwell", Mode::Profitwell),
+        ("maxio", Mode::Maxio),
+        ("chargebee", Mode::Chargebee),
+    ] {
+        assert_eq!(rules(&format!("rules = {word:?}")), Rules::of(mode));
+    }
+    let given = "rules = \"maxio\"\nchurn_at = \"requested\"\npast_due_churn_days = 30\npaused = \"zero\"\n\
+                 discounts = [\"repeating_unless_yearly\", \"forever\"]\nmetered = true\n\
+                 free_after_paid = \"churned\"\nreactivation_max_gap = \"30d\"\npassive = \"reason\"\n";
+    let all = Rules {
+        churn_at: ChurnAt::Requested,
+        past_due_churn_days: Some(30),
+        paused: Paused::Zero,
+        discounts: Rules::of(Mode::Chargebee).discounts,
+        metered: true,
+        free_after_paid: FreeAfterPaid::Churned,
+        reactivation_max_gap_days: Some(30),
+        passive: Passive::Reason,
+    };
+    assert_eq!(rules(given), all);
+    let back = "rules = \"maxio\"\npast_due_churn_days = \"off\"\nreactivation_max_gap = \"any\"\n\
+                discounts = [\"repeating\", \"forever\"]\n";
+    let only = Rules {
+        churn_at: ChurnAt::Cancellation,
+        ..Rules::default()
+    };
+    assert_eq!(rules(back), only);
+    let environment = [("MAINSTAY__REVENUE__PAST_DUE_CHURN_DAYS", "7")];
+    let set = ["revenue.discounts=once,forever", "revenue.metered=true"];
+    let config = load(MINIMAL, "toml", &environment, &set).unwrap();
+    let rules = config.engine_settings().revenue.rules;
+    let discounts = Discounts {
+        once: true,
+        repeating: false,
+        repeating_on_yearly: false,
+        forever: true,
+    };
+    assert_eq!(
+        (rules.past_due_churn_days, rules.metered, rules.discounts),
+        (Some(7), true, discounts)
+    );
+}
+
+#[test]
+fn rates_are_read_to_the_last_digit_from_a_table_a_text_and_a_file() {
+    let mut expected = Rates::into(Currency::of("GBP").unwrap());
+    for (code, day, rate) in [
+        ("EUR", "2026-01-01", "0.861234567890123457"),
+        ("EUR", "2026-02-01", "1"),
+        ("JPY", "2026-01-01", "0.0047"),
+    ] {
+        let (currency, day) = (Currency::of(code).unwrap(), day.parse().unwrap());
+        expected
+            .set(currency, day, Decimal::parse(rate).unwrap())
+            .unwrap();
+    }
+    let lines = "date,currency,rate\n2026-01-01,EUR,0.861234567890123457\n\n2026-01-01, JPY, 0.0047\n\
+                 2026-02-01,EUR,1\n";
+    let toml = "[revenue]\ncurrency = \"GBP\"\n[revenue.fx]\nJPY = { 2026-01-01 = \"0.0047\" }\n\
+                EUR = { 2026-01-01 = \"0.861234567890123457\", \"2026-02-01\" = 1 }\n";
+    let yaml = "kafka:\n  brokers: a:1\nsources:\n  product:\nrevenue:\n  currency: GBP\n  fx:\n    JPY:\n      \
+                2026-01-01: \"0.0047\"\n    EUR:\n      2026-01-01: \"0.861234567890123457\"\n      2026-02-01: 1\n";
+    let rates = |config: Result<Config, Mistakes>| config.unwrap().engine_settings().revenue.rates;
+    assert_eq!(
+        rates(load(&format!("{MINIMAL}{toml}"), "toml", &[], &[])),
+        expected
+    );
+    assert_eq!(rates(load(yaml, "yaml", &[], &[])), expected);
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rates.csv");
+    std::fs::write(&file, lines).unwrap();
+    let fx = format!("revenue.fx=${{file:{}}}", file.display());
+    let set = ["revenue.currency=GBP", fx.as_str()];
+    assert_eq!(rates(load(MINIMAL, "toml", &[], &set)), expected);
+    let set = [
+        "revenue.currency=GBP",
+        "revenue.fx.EUR.2026-01-01=0.861234567890123457",
+        "revenue.fx.EUR.2026-02-01=1",
+        "revenue.fx.JPY.2026-01-01=0.0047",
+    ];
+    assert_eq!(rates(load(MINIMAL, "toml", &[], &set)), expected);
+}
+
+#[test]
+fn a_wrong_line_of_rates_is_named_and_not_shown() {
+    let lines = "2026-01-01;EUR;1.08\n2026-01-01,EURO,1.08\n01/02/2026,EUR,1.08\n2026-01-03,EUR,-1\n\
+                 2026-01-04,EUR,1.08\n2026-01-04,EUR,1.09\ndate,currency,rate\n";
+    let environment = [("RATES", lines)];
+    let said = load(MINIMAL, "toml", &environment, &["revenue.fx=${env:RATES}"])
+        .unwrap_err()
+        .to_string();
+    for line in [
+        "line 1 of the text: expected a date, a currency and a rate, like `2026-01-01,EUR,1.08`",
+        "line 2 of the text: expected a currency of ISO 4217, like \"USD\"",
+        "line 3 of the text: expected a date, like 2026-01-01",
+        "line 4 of the text: expected a rate above 0, like 1.08",
+        "line 6 of the text: expected one rate for each currency and date",
+        "line 7 of the text: expected a currency",
+    ] {
+        assert!(said.contains(line), "{line}\nis not in\n{said}");
+    }
+    assert!(said.starts_with("6 mistakes"), "{said}");
+    assert!(!said.contains("EURO") && !said.contains("1.09"), "{said}");
 }
 
 #[test]
