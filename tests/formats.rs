@@ -139,6 +139,11 @@ fn every_output_is_written_as_it_was() {
     );
     compare(&folder.join("cohorts.jsonl"), &text(&said.cohorts), refresh);
     compare(
+        &folder.join("mrr-movements.jsonl"),
+        &text(&said.movements),
+        refresh,
+    );
+    compare(
         &folder.join("dead-letter.jsonl"),
         &text(&said.dead),
         refresh,

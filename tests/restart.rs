@@ -207,6 +207,7 @@ fn says_the_same(settings: Settings, lines: &[String], life: &[Turn]) -> TestCas
     prop_assert_eq!(quiet.daily, found.daily);
     prop_assert_eq!(quiet.groups, found.groups);
     prop_assert_eq!(quiet.cohorts, found.cohorts);
+    prop_assert_eq!(quiet.movements, found.movements);
     prop_assert_eq!(quiet.live, found.live);
     prop_assert_eq!(quiet.counts, found.counts);
     Ok(())
@@ -231,6 +232,8 @@ struct Told {
     groups: BTreeMap<[String; 3], String>,
     /// The same of cohorts.
     cohorts: BTreeMap<[String; 3], String>,
+    /// Each account's movements of revenue in their order.
+    movements: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
     /// The last values of each group as it is now.
     live: BTreeMap<String, String>,
     dead: Vec<String>,
@@ -281,6 +284,13 @@ impl Told {
                         Some(record) => _ = self.cohorts.insert(name, record),
                         None => _ = self.cohorts.remove(&name),
                     }
+                }
+                Topic::MrrMovements => {
+                    let account = record.key.unwrap_or_default().to_vec();
+                    self.movements
+                        .entry(account)
+                        .or_default()
+                        .push(value.to_vec());
                 }
                 Topic::SegmentMetrics => {
                     let name = String::from_utf8_lossy(record.key.unwrap_or_default());

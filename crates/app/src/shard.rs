@@ -14,9 +14,9 @@ use mainstay_engine::{Beat, Engine, Look, Outputs, Pace, Place, Settings, Size, 
 use mainstay_engine::{account_columns, group_columns};
 use mainstay_model::Timestamp;
 use mainstay_model::{
-    AccountDaily, AccountMetrics, Code, CohortValue, Column, Corrected, DeadLetter,
+    AccountDaily, AccountMetrics, Code, CohortValue, Column, Corrected, Currency, DeadLetter,
 };
-use mainstay_model::{Event, Rejection, SegmentDaily, SegmentMetrics, Value};
+use mainstay_model::{Event, MrrMovement, Rejection, SegmentDaily, SegmentMetrics, Value};
 
 use crate::explain::{Answer, Asked, Question};
 
@@ -55,9 +55,6 @@ pub enum Target {
 /// While behind, live values of an account or a group are told this seldom.
 const BEHIND_INTERVAL_MS: i64 = 30_000;
 
-/// Money is told in this until revenue has a currency of its own.
-const CURRENCY: &str = "USD";
-
 /// The logic of one shard.
 pub struct Logic {
     plan: Arc<Plan>,
@@ -78,6 +75,8 @@ pub struct Logic {
 /// What was said since the slice before.
 struct Said {
     slice: Slice,
+    /// What money is told in.
+    currency: Currency,
     accounts: Carried,
     groups: Carried,
     shards: u32,
@@ -107,6 +106,7 @@ impl Plan {
             engine: Engine::new(self.settings.clone(), &names, place),
             said: Said {
                 slice: Slice::default(),
+                currency: self.settings.revenue.rates.currency(),
                 accounts: Carried::of(&account_columns(&self.settings), &self.metrics),
                 groups: Carried::of(&group_columns(&self.settings), &self.group_metrics),
                 shards,
@@ -480,7 +480,12 @@ impl Outputs for Said {
             corrects: &self.accounts.corrects(record.corrects),
             ..record.clone()
         };
-        records::account_daily(&self.accounts.columns, &record, CURRENCY, &mut self.value);
+        records::account_daily(
+            &self.accounts.columns,
+            &record,
+            self.currency.code(),
+            &mut self.value,
+        );
         self.push(Topic::AccountDaily);
     }
 
@@ -492,7 +497,12 @@ impl Outputs for Said {
             values: &self.accounts.values(record.values),
             ..record.clone()
         };
-        records::account_metrics(&self.accounts.columns, &carried, CURRENCY, &mut self.value);
+        records::account_metrics(
+            &self.accounts.columns,
+            &carried,
+            self.currency.code(),
+            &mut self.value,
+        );
         self.push(Topic::AccountMetrics);
         self.slice.show(record.account, record.values);
     }
@@ -507,7 +517,12 @@ impl Outputs for Said {
             corrects: &self.groups.corrects(record.corrects),
             ..record.clone()
         };
-        records::segment_daily(&self.groups.columns, &record, CURRENCY, &mut self.value);
+        records::segment_daily(
+            &self.groups.columns,
+            &record,
+            self.currency.code(),
+            &mut self.value,
+        );
         self.push(Topic::SegmentDaily);
     }
 
@@ -519,6 +534,14 @@ impl Outputs for Said {
         self.push(Topic::Cohorts);
     }
 
+    fn mrr_movement(&mut self, record: &MrrMovement<'_>) {
+        self.key.clear();
+        self.value.clear();
+        self.key.extend_from_slice(record.account.as_bytes());
+        records::mrr_movement(record, &mut self.value);
+        self.push(Topic::MrrMovements);
+    }
+
     fn segment_metrics(&mut self, record: &SegmentMetrics<'_>) {
         let (dimension, segment) = (record.dimension, record.segment);
         self.key.clear();
@@ -528,7 +551,12 @@ impl Outputs for Said {
             values: &self.groups.values(record.values),
             ..record.clone()
         };
-        records::segment_metrics(&self.groups.columns, &carried, CURRENCY, &mut self.value);
+        records::segment_metrics(
+            &self.groups.columns,
+            &carried,
+            self.currency.code(),
+            &mut self.value,
+        );
         self.push(Topic::SegmentMetrics);
         self.slice
             .show_group(dimension, segment, Some(record.values));

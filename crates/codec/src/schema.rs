@@ -79,6 +79,13 @@ pub fn schemas(columns: &Columns) -> Vec<Schema> {
             segment_metrics(&columns.groups),
         ),
         (
+            "mrr-movements",
+            false,
+            "A movement of an account's monthly recurring revenue; keyed by the account. One that is told again has \
+             the same `movement_id`, and the last revision holds.",
+            mrr_movement(),
+        ),
+        (
             "dead-letter",
             false,
             "A record that could not be applied, as a line of a file; on the topic it is the original \
@@ -317,6 +324,65 @@ fn cohort_value(metrics: &[String]) -> Value {
     );
     old["description"] = json!("When told anew: what of it was otherwise before.");
     schema["properties"]["corrects"] = old;
+    schema
+}
+
+fn mrr_movement() -> Value {
+    let money = |help: &str| json!({ "type": "integer", "description": help });
+    let mut schema = record(vec![
+        (
+            "movement_id",
+            text("The same each time that the movement is told."),
+        ),
+        ("account_id", text("Whose revenue.")),
+        ("at", instant("When it moved.")),
+        (
+            "kind",
+            json!({ "enum": ["new", "expansion", "contraction", "churn", "reactivation", "fx"],
+                "description": "What it is for the account." }),
+        ),
+        (
+            "cause",
+            text(
+                "What brought it about: `start`, `plan`, `quantity`, `price`, `discount_start`, `discount_end`, \
+                 `cancel`, `payment_failed`, `paused`, `resumed`, `free`, `fx`; there may be more.",
+            ),
+        ),
+        (
+            "amount_minor",
+            money(
+                "By how much, in minor units: below 0 for less; 0 withdraws a movement that was told.",
+            ),
+        ),
+        ("currency", text("ISO 4217; that of the reports.")),
+        (
+            "mrr_before",
+            money("The account's monthly recurring revenue before it, in minor units."),
+        ),
+        (
+            "mrr_after",
+            money("The same after it: `mrr_before` + `amount_minor`."),
+        ),
+        (
+            "event_id",
+            json!({ "type": ["string", "null"],
+                "description": "The event that told of it; null for a rate of exchange." }),
+        ),
+    ]);
+    let mut original = object(
+        vec![
+            ("amount_minor", money("By how much, in its minor units.")),
+            ("currency", text("ISO 4217; what is paid.")),
+        ],
+        true,
+    );
+    original["description"] =
+        json!("What moved in the currency that is paid, where it is not that of the reports.");
+    schema["properties"]["original"] = original;
+    schema["properties"]["gap_days"] = json!({ "type": "integer", "minimum": 0, "description":
+        "Of a reactivation: how many days the customer was away." });
+    schema["properties"]["revision"] = json!({ "type": "integer", "minimum": 1, "description":
+        "Each time it is told anew is one more; not there at first." });
     schema
 }
 

@@ -4,13 +4,14 @@
 
 use mainstay_codec::records::{
     MAX_HOPS, account_daily, account_daily_key, account_metrics, cohort_value, cohort_value_key,
-    dead_letter, dead_letter_line, hops, original_headers, segment_daily, segment_daily_key,
-    segment_metrics, segment_metrics_key,
+    dead_letter, dead_letter_line, hops, mrr_movement, original_headers, segment_daily,
+    segment_daily_key, segment_metrics, segment_metrics_key,
 };
 use mainstay_codec::schema::{Columns, asyncapi, schemas};
 use mainstay_model::{
-    AccountDaily, AccountMetrics, Code, CohortValue, CohortWas, Column, Corrected, Day, DeadLetter,
-    Info, Levels, Rejection, SegmentDaily, SegmentMetrics, Timestamp, Unit, Value,
+    AccountDaily, AccountMetrics, Code, CohortValue, CohortWas, Column, Corrected, Currency, Day,
+    DeadLetter, Info, Levels, MrrMovement, Rejection, SegmentDaily, SegmentMetrics, Timestamp,
+    Unit, Value,
 };
 
 const fn info(id: &'static str, unit: Unit) -> Info {
@@ -395,6 +396,69 @@ fn a_value_of_a_cohort_says_of_whom_and_what_it_was() {
     assert!(value.ends_with(ends), "{value}");
 }
 
+/// A movement as it is first told, in the currency of the reports.
+fn movement() -> MrrMovement<'static> {
+    MrrMovement {
+        id: "4f0c",
+        account: "acc_1",
+        at: Timestamp(1_772_357_400_123),
+        kind: "expansion",
+        cause: "plan",
+        amount: 1_667,
+        currency: Currency::of("USD").unwrap(),
+        before: 8_333,
+        after: 10_000,
+        event: Some("e\"1"),
+        gap_days: None,
+        original: None,
+        revision: 0,
+    }
+}
+
+/// One that is told again, of a customer who came back and pays in another currency.
+fn movement_again() -> MrrMovement<'static> {
+    MrrMovement {
+        kind: "reactivation",
+        cause: "start",
+        amount: i128::from(i64::MAX) + 1,
+        before: 0,
+        after: i128::from(i64::MAX) + 1,
+        event: None,
+        gap_days: Some(100),
+        original: Some((-5_000, Currency::of("EUR").unwrap())),
+        revision: 2,
+        ..movement()
+    }
+}
+
+fn written(record: &MrrMovement<'_>) -> String {
+    let mut value = Vec::new();
+    mrr_movement(record, &mut value);
+    String::from_utf8(value).unwrap()
+}
+
+#[test]
+fn a_movement_of_revenue_has_these_bytes() {
+    assert_eq!(
+        written(&movement()),
+        concat!(
+            r#"{"schema_version":1,"movement_id":"4f0c","account_id":"acc_1","at":"2026-03-01T09:30:00.123Z","#,
+            r#""kind":"expansion","cause":"plan","amount_minor":1667,"currency":"USD","mrr_before":8333,"#,
+            r#""mrr_after":10000,"event_id":"e\"1"}"#
+        )
+    );
+}
+
+#[test]
+fn a_movement_that_is_told_again_says_what_only_some_have() {
+    let again = written(&movement_again());
+    let ends = concat!(
+        r#""amount_minor":9223372036854775808,"currency":"USD","mrr_before":0,"mrr_after":9223372036854775808,"#,
+        r#""event_id":null,"gap_days":100,"original":{"amount_minor":-5000,"currency":"EUR"},"revision":2}"#
+    );
+    assert!(again.ends_with(ends), "{again}");
+}
+
 fn segment_now() -> String {
     let mut out = Vec::new();
     let record = SegmentMetrics {
@@ -439,6 +503,8 @@ fn records_are_what_their_schemas_say() {
         ("cohorts", cohort(false, true).1),
         ("cohorts", cohort(true, true).1),
         ("cohorts", cohort(true, false).1),
+        ("mrr-movements", written(&movement())),
+        ("mrr-movements", written(&movement_again())),
         ("segment-metrics", segment_now()),
         ("dead-letter", line(&why(), Some(b"{bad"))),
         ("dead-letter", line(&why(), Some(&vec![7; 200 * 1024]))),
@@ -518,6 +584,7 @@ fn every_topic_is_in_the_asyncapi_document() {
         "segment-daily",
         "cohorts",
         "segment-metrics",
+        "mrr-movements",
         "dead-letter",
     ] {
         assert_eq!(

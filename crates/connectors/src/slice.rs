@@ -22,6 +22,8 @@ pub enum Topic {
     SegmentDaily,
     /// Values of cohorts of the fleet, by cohort, metric and age.
     Cohorts,
+    /// Movements of recurring revenue, by account.
+    MrrMovements,
     /// Records that could not be applied.
     DeadLetter,
     /// What shards hand to each other for segments and the fleet.
@@ -38,6 +40,7 @@ impl Topic {
         Topic::SegmentMetrics,
         Topic::SegmentDaily,
         Topic::Cohorts,
+        Topic::MrrMovements,
         Topic::DeadLetter,
         Topic::Partials,
         Topic::Changelog,
@@ -53,6 +56,7 @@ impl Topic {
             | Topic::SegmentMetrics
             | Topic::SegmentDaily
             | Topic::Cohorts
+            | Topic::MrrMovements
             | Topic::DeadLetter => false,
         }
     }
@@ -66,6 +70,7 @@ impl Topic {
             Topic::SegmentMetrics => "segment-metrics",
             Topic::SegmentDaily => "segment-daily",
             Topic::Cohorts => "cohorts",
+            Topic::MrrMovements => "mrr-movements",
             Topic::DeadLetter => "dead-letter",
             Topic::Partials => "partials",
             Topic::Changelog => "changelog",

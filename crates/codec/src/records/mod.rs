@@ -7,6 +7,7 @@
 mod account;
 mod cohort;
 mod dead_letter;
+mod movement;
 mod segment;
 mod values;
 mod write;
@@ -16,6 +17,7 @@ pub use cohort::{cohort_value, cohort_value_key};
 pub use dead_letter::{
     Header, Letter, MAX_HOPS, dead_letter, dead_letter_line, hops, original_headers,
 };
+pub use movement::mrr_movement;
 pub use segment::{segment_daily, segment_daily_key, segment_metrics, segment_metrics_key};
 pub use write::value;
 

@@ -61,6 +61,11 @@ fn settings(topic: Topic) -> Vec<(&'static str, String)> {
             ("cleanup.policy", "compact,delete".to_owned()),
             ("retention.ms", days(400)),
         ],
+        Topic::MrrMovements => vec![
+            ("cleanup.policy", "delete".to_owned()),
+            // A movement is told once; books that have lost their beginning add up no more.
+            ("retention.ms", "-1".to_owned()),
+        ],
         Topic::DeadLetter => vec![
             ("cleanup.policy", "delete".to_owned()),
             ("retention.ms", days(30)),
@@ -82,6 +87,7 @@ fn what(topic: Topic) -> &'static str {
         Topic::SegmentMetrics => "newest rolling values by dimension and segment",
         Topic::SegmentDaily => "final values by dimension, segment and closed day",
         Topic::Cohorts => "values of cohorts of the fleet by cohort, metric and age",
+        Topic::MrrMovements => "movements of recurring revenue by account",
         Topic::DeadLetter => "records that could not be applied",
         Topic::Partials => {
             "what shards hand to each other for segments and cohorts; binary, ours alone"
@@ -398,6 +404,7 @@ pub fn acls(kafka: &KafkaSettings, sources: &[SourceSettings]) -> Vec<Acl> {
             | Topic::SegmentMetrics
             | Topic::SegmentDaily
             | Topic::Cohorts
+            | Topic::MrrMovements
             | Topic::DeadLetter => &[Write, Describe],
         };
         acls.push(topic(kafka.topic(*written), operations));

@@ -1,0 +1,38 @@
+//! The records of `mrr-movements`: how an account's recurring revenue moved.
+
+use mainstay_model::MrrMovement;
+
+use super::SCHEMA_VERSION;
+use super::write::{Object, text};
+
+/// Writes a movement. Its key is the account as it is.
+pub fn mrr_movement(record: &MrrMovement<'_>, out: &mut Vec<u8>) {
+    let mut object = Object::open(out);
+    object.bare("schema_version", SCHEMA_VERSION);
+    object.text("movement_id", record.id);
+    object.text("account_id", record.account);
+    object.quoted("at", record.at);
+    object.text("kind", record.kind);
+    object.text("cause", record.cause);
+    object.bare("amount_minor", record.amount);
+    object.text("currency", record.currency.code());
+    object.bare("mrr_before", record.before);
+    object.bare("mrr_after", record.after);
+    match record.event {
+        Some(event) => text(object.key("event_id"), event),
+        None => object.bare("event_id", "null"),
+    }
+    if let Some(days) = record.gap_days {
+        object.bare("gap_days", days);
+    }
+    if let Some((amount, currency)) = record.original {
+        let mut original = Object::open(object.key("original"));
+        original.bare("amount_minor", amount);
+        original.text("currency", currency.code());
+        original.close();
+    }
+    if record.revision > 0 {
+        object.bare("revision", record.revision);
+    }
+    object.close();
+}
