@@ -34,6 +34,8 @@ pub(super) enum What {
     Removed,
     Created,
     Deleted,
+    /// A state of a subscription, by its place among the account's.
+    Billed(u16),
     /// A record that cannot be read, by its kind.
     Broken(u8),
 }
@@ -125,6 +127,28 @@ impl AccountDay<'_> {
             && on == self.since_begin
         {
             self.arrive_on_time(self.midnight.plus_ms(12 * HOUR_MS), None, What::Deleted);
+        }
+        // Last, so that all else is the same without it.
+        self.bills();
+    }
+
+    /// What the billing system tells; now and then hours late, or twice.
+    fn bills(&mut self) {
+        let (account, faults) = (self.account, self.plan.faults);
+        for (place, bill) in account.bills.iter().enumerate() {
+            if bill.day != self.since_begin {
+                continue;
+            }
+            let happening = self.happening(bill.at, None, What::Billed(place as u16));
+            let mut arrival = bill.at.plus_ms(self.rng.between(20, 1_500));
+            if bill.day > 0 && faults.late > 0 && self.rng.below(10) == 0 {
+                arrival = arrival.plus_ms(self.rng.between(1, 40) * HOUR_MS);
+            }
+            (self.arrives)(arrival, happening);
+            if faults.duplicate > 0 && self.rng.below(10) == 0 {
+                let later = arrival.plus_ms(self.rng.between(1_000, 300_000));
+                (self.arrives)(later, happening);
+            }
         }
     }
 

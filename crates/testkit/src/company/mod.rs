@@ -1,14 +1,15 @@
 //! A company that sells software, with customers whose fortunes are known in advance.
 //!
 //! From one seed come accounts of very different sizes in several time zones, their users with their habits,
-//! work days, nights and weekends; accounts that grow, fade, go silent, are deleted or come later; and the
-//! faults of every real stream in known shares: late, twice, contradictory, out of order, broken.
+//! work days, nights and weekends; accounts that grow, fade, go silent, are deleted or come later; what they
+//! pay for it, where the plan wants that; and the faults of every real stream in known shares: late, twice, contradictory, out of order, broken.
 //! [`Company::stories`] tells who does what when, so that whoever watches can tell whether the numbers are
 //! right.
 //!
 //! A company is an endless iterator of records in the order of their arrival, made as they are asked for.
 //! It reads no clock: the same plan is the same stream on every machine.
 
+mod billing;
 mod day;
 mod people;
 mod render;
@@ -16,9 +17,11 @@ mod render;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use mainstay_engine::Settings;
-use mainstay_model::{Day, Timestamp, Zone};
+use mainstay_engine::ledger::Rates;
+use mainstay_engine::{Revenue, Settings};
+use mainstay_model::{Currency, Day, Decimal, Timestamp, Zone};
 
+pub use billing::RATES;
 use day::Happening;
 pub use day::{IGNORED, KEY_ACTIONS};
 use people::People;
@@ -37,6 +40,8 @@ pub struct Plan {
     pub begin: Timestamp,
     /// In how many days the fortunes of accounts come to pass: 10 or more.
     pub days: u32,
+    /// Whether the stream tells what accounts pay.
+    pub billing: bool,
     /// What goes wrong.
     pub faults: Faults,
 }
@@ -49,6 +54,7 @@ impl Default for Plan {
             users: 10_000,
             begin: Timestamp(1_772_323_200_000), // 2026-03-01T00:00:00Z
             days: 30,
+            billing: false,
             faults: Faults::default(),
         }
     }
@@ -100,14 +106,35 @@ impl Default for Faults {
     }
 }
 
-/// What this company's operator has decided: its key actions, and that heartbeats are no use.
+/// What this company's operator has decided: its key actions, that heartbeats are no use, and what a euro is
+/// worth.
 #[must_use]
 pub fn settings() -> Settings {
+    let revenue = Revenue {
+        rates: rates(),
+        ..Revenue::default()
+    };
     Settings {
+        revenue,
         key_actions: KEY_ACTIONS.map(str::to_owned).into(),
         active_ignore: [IGNORED.to_owned()].into(),
         ..Settings::default()
     }
+}
+
+fn rates() -> Rates {
+    let mut rates = Rates::into(Revenue::default().rates.currency());
+    for line in RATES.lines() {
+        let mut fields = line.splitn(3, ',');
+        let mut next = || fields.next().expect("a rate has three fields");
+        let (day, currency, rate) = (next(), next(), next());
+        let day = day.parse().expect("the first is a date");
+        let currency = Currency::of(currency).expect("the second is a currency");
+        let rate = Decimal::parse(rate).expect("the third is a number");
+        let set = rates.set(currency, day, rate);
+        set.expect("which is above 0");
+    }
+    rates
 }
 
 /// One record of the stream.
@@ -115,7 +142,7 @@ pub fn settings() -> Settings {
 pub struct Record {
     /// When it arrives; also its `received_at`.
     pub arrival: Timestamp,
-    /// `product` for what users do, `accounts` for what becomes of accounts and users.
+    /// `product` for what users do, `accounts` for what becomes of accounts and users, `billing` for what is paid.
     pub topic: &'static str,
     /// The account.
     pub key: String,

@@ -5,6 +5,7 @@ use std::fmt;
 use mainstay_model::{Day, Zone};
 
 use super::Plan;
+use super::billing::{Bill, bills};
 use crate::rng::Rng;
 
 /// What becomes of an account. Days are counted from the begin of the stream, its first day being 0.
@@ -92,6 +93,8 @@ pub(super) struct Account {
     /// A program of its own that works around the clock, but for a pause on Saturdays.
     pub(super) has_robot: bool,
     pub(super) fortune: Fortune,
+    /// What it is told to pay, by rising time.
+    pub(super) bills: Vec<Bill>,
 }
 
 const ZONES: [&str; 8] = [
@@ -136,7 +139,7 @@ impl People {
         let mut first_user = 0;
         let mut accounts = Vec::new();
         for (n, users) in sizes.into_iter().enumerate() {
-            accounts.push(Account {
+            let mut account = Account {
                 id: format!("acc_{:04}", n + 1),
                 name: name(n),
                 zone: rng.pick(&ZONES).parse().unwrap_or(Zone::UTC),
@@ -145,7 +148,12 @@ impl People {
                 users,
                 has_robot: rng.happens(50_000),
                 fortune: fortune(n, plan.days, &mut rng),
-            });
+                bills: Vec::new(),
+            };
+            if plan.billing {
+                account.bills = bills(&account, n, plan);
+            }
+            accounts.push(account);
             first_user += users;
         }
         People {

@@ -15,6 +15,7 @@ pub(super) fn record(people: &People, arrival: Timestamp, what: &Happening) -> R
     let topic = match what.what {
         What::Used { .. } | What::Broken(_) => "product",
         What::SignedUp | What::Removed | What::Created | What::Deleted => "accounts",
+        What::Billed(_) => "billing",
     };
     let value = if let What::Broken(kind) = what.what {
         bad_line(kind.into(), what.id as usize, &account.id, what.time).into_bytes()
@@ -37,6 +38,16 @@ fn event(people: &People, account: &Account, arrival: Timestamp, what: &Happenin
         What::Removed => "user.removed",
         What::Created => "account.created",
         What::Deleted => "account.deleted",
+        What::Billed(_) => "subscription.updated",
+    };
+    let source = match what.what {
+        What::Billed(_) => "billing",
+        What::Used { .. }
+        | What::SignedUp
+        | What::Removed
+        | What::Created
+        | What::Deleted
+        | What::Broken(_) => "web",
     };
     push(&mut out, r#"{"id":""#);
     push_uuid(&mut out, what.id);
@@ -48,7 +59,9 @@ fn event(people: &People, account: &Account, arrival: Timestamp, what: &Happenin
         push(&mut out, r#"","user_id":""#);
         push_uuid(&mut out, Rng::fork(people.seed ^ 0xB0B, user.into()).next());
     }
-    push(&mut out, r#"","source":"web","time":""#);
+    push(&mut out, r#"","source":""#);
+    push(&mut out, source);
+    push(&mut out, r#"","time":""#);
     push_time(&mut out, what.time);
     push(&mut out, r#"","received_at":""#);
     push_time(&mut out, arrival);
@@ -89,6 +102,7 @@ fn push_data(out: &mut Vec<u8>, account: &Account, what: &Happening) {
             );
         }
         What::SignedUp => push(out, r#"{"role":"member"}"#),
+        What::Billed(place) => push(out, &account.bills[usize::from(place)].data),
         What::Removed | What::Deleted | What::Broken(_) => push(out, "{}"),
     }
 }

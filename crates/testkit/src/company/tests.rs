@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_model::{Code, Day};
+use mainstay_codec::Format;
+use mainstay_engine::ledger::{Ledger, Policy, State};
+use mainstay_model::{Body, Code, Day, Event};
 use serde_json::{Value, json};
 
 use super::*;
@@ -77,6 +79,82 @@ fn product_events_have_about_300_bytes() {
     let lengths: Vec<usize> = used.map(|record| record.value.len()).collect();
     let mean = lengths.iter().sum::<usize>() / lengths.len();
     assert!((280..360).contains(&mean), "{mean}");
+}
+
+#[test]
+fn what_is_paid_changes_nothing_else() {
+    let billed = Plan {
+        billing: true,
+        ..small()
+    };
+    let of = |plan: &Plan| -> Vec<Record> {
+        days(plan, 12)
+            .filter(|record| record.topic != "billing")
+            .collect()
+    };
+    assert_eq!(of(&billed), of(&small()));
+}
+
+fn policy<'p>(settings: &'p Settings, zone: &'p Zone) -> Policy<'p> {
+    Policy {
+        rules: &settings.revenue.rules,
+        rates: &settings.revenue.rates,
+        zone,
+    }
+}
+
+#[test]
+fn every_bill_is_one_that_the_ledger_takes_and_books_move_in_every_way() {
+    let plan = Plan {
+        billing: true,
+        ..small()
+    };
+    let settings = settings();
+    let limits = mainstay_codec::Limits::default();
+    let mut ledgers: BTreeMap<String, (Ledger, Zone)> = BTreeMap::new();
+    for story in Company::new(plan.clone()).stories() {
+        ledgers.insert(story.account, (Ledger::default(), story.zone));
+    }
+    for record in days(&plan, 45).filter(|record| record.topic == "billing") {
+        let mut take = |event: Event<'_>| {
+            let Body::Subscription(told) = event.body else {
+                panic!("{} is no subscription", event.id.as_str());
+            };
+            let (ledger, zone) = ledgers.get_mut(event.account.as_str()).unwrap();
+            let state = State {
+                event: event.id.as_str().into(),
+                source: None,
+                at: event.time,
+                told: told.into_owned(),
+            };
+            ledger.take(state, &policy(&settings, zone)).unwrap();
+        };
+        let decoded = Format::Native.decode(&record.value, &limits, &mut take);
+        assert_eq!(decoded.unwrap().0, 0, "a field that nobody reads");
+    }
+    let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+    for (ledger, zone) in ledgers.values_mut() {
+        ledger.pass(
+            plan.begin.plus_ms(45 * 24 * HOUR_MS),
+            &policy(&settings, zone),
+        );
+        for movement in ledger.movements() {
+            let kind = (movement.kind.name(), movement.cause.name());
+            *seen.entry(kind).or_default() += 1;
+        }
+    }
+    for kind in [
+        ("new", "start"),
+        ("expansion", "quantity"),
+        ("expansion", "plan"),
+        ("contraction", "quantity"),
+        ("churn", "cancel"),
+        ("churn", "payment_failed"),
+        ("reactivation", "start"),
+        ("fx", "fx"),
+    ] {
+        assert!(seen.contains_key(&kind), "no {kind:?} in {seen:?}");
+    }
 }
 
 #[test]
