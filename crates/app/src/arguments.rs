@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use mainstay_engine::ledger::Mode;
 
 use crate::cli::ConfigFile;
-use crate::config::{Config, Sources, Span};
+use crate::config::{Config, Sources, Span, WhoseRules};
 use crate::exit::WrongUsage;
 
 /// The arguments of `run`.
@@ -30,14 +31,19 @@ and times go to DIR/summary.json.
 
   mainstay replay --out out events.jsonl
   zcat old/*.gz | mainstay replay --out out - new.jsonl.zst
+  mainstay replay --compare-rules stripe,chartmogul billing.jsonl
   mainstay replay --config mainstay.toml --source product=p.jsonl --source billing=b.jsonl --out out")]
 pub struct Replay {
     /// What is read.
     #[command(flatten)]
     pub inputs: Inputs,
     /// The directory for what comes out; made if it is not there
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "compare_rules")]
+    pub out: Option<PathBuf>,
+    /// List why the mrr of accounts differs by the rules of two tools: of mainstay, stripe, chartmogul,
+    /// profitwell, maxio, chargebee
+    #[arg(long, value_name = "A,B")]
+    pub compare_rules: Option<TwoRules>,
     /// Split as Kafka would split it over so many partitions; the final values are the same
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub shards: u32,
@@ -47,6 +53,14 @@ pub struct Replay {
     /// Print the summary as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+impl Replay {
+    /// Whether the files are written out and compared: each takes a reading of its own.
+    #[must_use]
+    pub fn reads_twice(&self) -> bool {
+        self.out.is_some() && self.compare_rules.is_some()
+    }
 }
 
 /// Which files are read, and as what: of `replay` and `explain`.
@@ -94,6 +108,35 @@ pub struct Demo {
     /// Print JSON lines instead of a live table
     #[arg(long)]
     pub json: bool,
+}
+
+/// `stripe,chartmogul`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwoRules([WhoseRules; 2]);
+
+impl FromStr for TwoRules {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TwoRules, String> {
+        match text.split_once(',') {
+            Some((one, other)) => Ok(TwoRules([one.trim().parse()?, other.trim().parse()?])),
+            None => Err("expected two names, like stripe,chartmogul".to_owned()),
+        }
+    }
+}
+
+impl TwoRules {
+    /// Whose rules.
+    #[must_use]
+    pub fn modes(&self) -> [Mode; 2] {
+        self.0.map(|rules| rules.0)
+    }
+
+    /// Their names.
+    #[must_use]
+    pub fn names(&self) -> [&'static str; 2] {
+        self.0.map(WhoseRules::name)
+    }
 }
 
 /// `product=events.jsonl`
@@ -278,6 +321,25 @@ mod tests {
                 .unwrap_err()
                 .contains("NAME=PATH")
         );
+    }
+
+    #[test]
+    fn rules_are_compared_by_their_names_and_need_no_directory() {
+        let Ok(Command::Replay(replay)) = parse("replay --compare-rules stripe,maxio x.jsonl")
+        else {
+            panic!("no replay");
+        };
+        let rules = replay.compare_rules.unwrap();
+        assert_eq!(rules.modes(), [Mode::Stripe, Mode::Maxio]);
+        assert_eq!(rules.names(), ["stripe", "maxio"]);
+        for (two, said) in [
+            ("stripe", "expected two names"),
+            ("stripe,chartmogle", "did you mean chartmogul?"),
+            ("stripe,maxio,ours", "expected one of mainstay, stripe"),
+        ] {
+            let told = parse(&format!("replay --compare-rules {two} x.jsonl")).unwrap_err();
+            assert!(told.contains(said), "{told}");
+        }
     }
 
     #[test]

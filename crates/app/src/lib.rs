@@ -5,6 +5,7 @@
 pub mod arguments;
 pub mod cli;
 mod commands;
+pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod exit;

@@ -1,6 +1,7 @@
 //! The commands, a file for each: its arguments, and what it does with them.
 
 pub(crate) mod check;
+mod compare_rules;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod dlq;

@@ -1,14 +1,17 @@
 //! `replay`: history from files through the same core.
 
 use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use mainstay_model::Timestamp;
 
+use super::compare_rules;
 use crate::arguments::{self, Inputs};
 use crate::config::{Config, Given, Needs};
+use crate::exit::WrongUsage;
 use crate::replay::{Progress, Replay, Summary};
 use crate::shard::Target;
 use crate::{table, wiring};
@@ -24,18 +27,37 @@ pub(crate) fn run(
         open_end: arguments.open_end,
         ..of(&arguments.inputs, &mut config)?
     };
-    let bar = bar(arguments.json);
+    if arguments.reads_twice() && replay.files.iter().flatten().any(|path| path == "-") {
+        let what = "standard input cannot be read twice: say --out or --compare-rules";
+        return Err(WrongUsage(what.to_owned()).into());
+    }
+    if let Some(folder) = &arguments.out {
+        to_folder(&replay, folder, arguments.json, out)?;
+    }
+    if let Some(rules) = &arguments.compare_rules {
+        compare_rules::run(&replay, rules, &config, arguments.json, out)?;
+    }
+    Ok(())
+}
+
+fn to_folder(
+    replay: &Replay,
+    folder: &Path,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let bar = bar(json);
     let mut show = |progress: &Progress| {
         bar.set_position(progress.records);
         if let Some(now) = progress.now {
             bar.set_message(now.to_string());
         }
     };
-    let (summary, wall) = replay.run_to_folder(&arguments.out, &mut show)?;
+    let (summary, wall) = replay.run_to_folder(folder, &mut show)?;
     bar.finish_and_clear();
-    match arguments.json {
+    match json {
         true => writeln!(out, "{}", summary.to_json(wall))?,
-        false => write_table(&summary, wall, arguments, out)?,
+        false => write_table(&summary, wall, folder, out)?,
     }
     Ok(())
 }
@@ -60,7 +82,7 @@ pub(super) fn of(inputs: &Inputs, config: &mut Config) -> anyhow::Result<Replay>
 fn write_table(
     summary: &Summary,
     wall: Duration,
-    arguments: &arguments::Replay,
+    folder: &Path,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
     let counts = &summary.counts;
@@ -90,7 +112,7 @@ fn write_table(
     writeln!(
         out,
         "\nWritten to {}: account-daily.jsonl and others.",
-        arguments.out.display()
+        folder.display()
     )?;
     Ok(())
 }

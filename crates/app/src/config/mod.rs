@@ -50,7 +50,7 @@ pub use mistake::{Mistakes, Told};
 pub use onboarding::Onboarding;
 pub use output::{ChosenMetrics, Output};
 pub use prometheus::Prometheus;
-pub use revenue::{Fx, MaxGap, PastDue, Revenue};
+pub use revenue::{Fx, MaxGap, PastDue, Revenue, WhoseRules};
 pub use segments::{Segments, TraitNames};
 pub use session::Session;
 pub use setting::{NoSpan, Secret, Size, Span, TopicName};

@@ -4,6 +4,7 @@
 //! tool are is the engine's to know.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use mainstay_engine::Revenue as Decided;
 use mainstay_engine::ledger::{
@@ -76,6 +77,36 @@ impl Revenue {
             rules,
             rates: self.fx.rates_into(self.currency),
         }
+    }
+}
+
+/// Whose rules are followed, by the word of the config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WhoseRules(pub Mode);
+
+impl FromStr for WhoseRules {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<WhoseRules, String> {
+        let mode = Mode::ALL.iter().find(|mode| mode.word() == text);
+        mode.map(|mode| WhoseRules(*mode)).ok_or_else(|| {
+            let words: Vec<_> = Mode::ALL.iter().map(|mode| mode.word()).collect();
+            let near = nearest(text, words.iter().copied());
+            let near = near.map(|near| format!("; did you mean {near}?"));
+            let words = words.join(", ");
+            format!(
+                "found {text:?}, expected one of {words}{}",
+                near.unwrap_or_default()
+            )
+        })
+    }
+}
+
+impl WhoseRules {
+    /// Its word in the config.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.word()
     }
 }
 
