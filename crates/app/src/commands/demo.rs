@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use mainstay_connectors::prometheus::{self, Listener, Metrics};
-use mainstay_testkit::company::{self, Company, IGNORED, KEY_ACTIONS, Story};
+use mainstay_model::Currency;
+use mainstay_testkit::company::{self, Company, IGNORED, KEY_ACTIONS, RATES, Story};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::run::metrics_settings;
@@ -57,6 +58,7 @@ pub(crate) fn run(
             .map(|story| (story.account.clone(), story))
             .collect(),
         watcher: Arc::new(Watcher::new(metrics)),
+        currency: config.revenue.currency,
         url,
         paced: (begun, 0, 0.0),
     };
@@ -78,6 +80,7 @@ pub(crate) fn run(
         seen: &shown.watcher.seen().clone(),
         stories: &shown.stories,
         begin: company.begin,
+        currency: shown.currency,
         seed: arguments.seed,
         speed: arguments.speed.0,
     };
@@ -114,6 +117,7 @@ fn config(set: &[String]) -> anyhow::Result<Config> {
             format!("sources.product.topic={INPUT}"),
             format!("key_actions={}", KEY_ACTIONS.join(",")),
             format!("active.ignore={IGNORED}"),
+            format!("revenue.fx={RATES}"),
         ]
         .into_iter()
         .chain(set.iter().cloned())
@@ -128,6 +132,7 @@ fn company_of(arguments: &arguments::Demo) -> company::Plan {
         seed: arguments.seed,
         accounts: arguments.accounts,
         users: arguments.users,
+        billing: true,
         ..company::Plan::default()
     }
 }
@@ -162,6 +167,7 @@ struct Shown<'a> {
     begun: Instant,
     stories: BTreeMap<String, Story>,
     watcher: Arc<Watcher>,
+    currency: Currency,
     url: String,
     /// When the rate was last taken, at how many events, and what it was.
     paced: (Instant, u64, f64),
@@ -266,6 +272,8 @@ impl Shown<'_> {
             lag: seen.lag(),
             latency: seen.latency(),
             rows: Picture::rows_of(&seen, &self.stories),
+            movements: seen.movements,
+            currency: self.currency,
             url: self.url.clone(),
         }
     }

@@ -11,6 +11,7 @@
 
 mod feed;
 mod judge;
+pub mod movements;
 mod pace;
 pub mod picture;
 pub mod report;

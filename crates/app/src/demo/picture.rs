@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mainstay_model::{Timestamp, Value};
+use mainstay_model::{Currency, Timestamp, Value};
 use mainstay_testkit::company::Story;
 
+use super::movements::Movements;
 use super::values;
 use super::watcher::{Phase, Seen};
 
@@ -41,6 +42,10 @@ pub struct Picture {
     pub latency: Option<(Duration, Duration)>,
     /// All accounts that are there.
     pub rows: Vec<Row>,
+    /// The movements of revenue so far.
+    pub movements: Movements,
+    /// What money is told in.
+    pub currency: Currency,
     /// Where the metrics are.
     pub url: String,
 }
@@ -56,6 +61,8 @@ pub struct Row {
     pub stickiness: Option<f64>,
     /// Sessions in 7 days.
     pub sessions: i64,
+    /// What it pays a month, in minor units.
+    pub mrr: Option<i64>,
     /// Events of the last 7 days, against those of the four weeks before.
     pub trend: Option<f64>,
     /// Days since anybody was seen.
@@ -89,7 +96,8 @@ impl Picture {
         if !self.rows.is_empty() && room > 0 {
             lines.push(Line::plain(""));
             lines.push(heads());
-            lines.extend(self.chosen(room).into_iter().map(Row::line));
+            let rows = self.chosen(room).into_iter();
+            lines.extend(rows.map(|row| row.line(self.currency)));
         }
         lines.extend(foot);
         lines.truncate(height);
@@ -123,7 +131,7 @@ impl Picture {
             | Phase::Finishing
             | Phase::Comparing => self.phase.name().to_owned(),
         };
-        vec![
+        let mut head = vec![
             Line::bold(&format!("Mainstay demo   {time} UTC   {speed}   {left}")),
             Line::plain(&format!(
                 "{} events   {}/s   {} accounts   waiting {}   to the commit {}",
@@ -137,7 +145,31 @@ impl Picture {
                     None => "-".to_owned(),
                 },
             )),
-        ]
+        ];
+        head.extend(self.revenue());
+        head
+    }
+
+    /// What all accounts pay, and how that came about; nothing before any does.
+    fn revenue(&self) -> Option<Line> {
+        let paid: Vec<i64> = self.rows.iter().filter_map(|row| row.mrr).collect();
+        let (sum, paying) = (
+            paid.iter().sum(),
+            paid.iter().filter(|mrr| **mrr > 0).count(),
+        );
+        let moved = self.movements.by_kind().into_iter();
+        let moved = moved.map(|(kind, sum)| {
+            let amount = major(sum.amount, self.currency);
+            format!("{kind} {amount} ({})", number(sum.count))
+        });
+        let all = format!(
+            "mrr {} {} of {}",
+            major(sum, self.currency),
+            self.currency,
+            number(paying as u64)
+        );
+        let parts: Vec<String> = std::iter::once(all).chain(moved).collect();
+        (paying > 0).then(|| Line::plain(&parts.join("   ")))
     }
 
     fn foot(&self) -> Vec<Line> {
@@ -199,6 +231,7 @@ impl Row {
             active: ["dau", "wau", "mau"].map(count),
             stickiness: values::ratio(values, "stickiness"),
             sessions: count("sessions_7d"),
+            mrr: values::count(values, "mrr"),
             trend: values::ratio(values, "usage_trend"),
             quiet_days: count("days_since_last_seen"),
         }
@@ -231,7 +264,7 @@ impl Row {
         }
     }
 
-    fn line(&self) -> Line {
+    fn line(&self, currency: Currency) -> Line {
         let (word, colour) = self.word();
         let ratio =
             |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
@@ -239,10 +272,12 @@ impl Row {
             .trend
             .map_or("-".to_owned(), |trend| format!("{:+.0} %", trend * 100.0));
         let [dau, wau, mau] = self.active;
-        let name: String = self.name.chars().take(24).collect();
+        let mrr = self.mrr.map(|mrr| major(mrr, currency));
+        let mrr = mrr.unwrap_or_else(|| "-".to_owned());
+        let name: String = self.name.chars().take(20).collect();
         Line {
             text: format!(
-                "{name:24} {dau:>6} {wau:>6} {mau:>6} {:>10} {:>11} {trend:>8}  {word}",
+                "{name:20} {dau:>5} {wau:>5} {mau:>5} {:>10} {:>11} {mrr:>9} {trend:>8}  {word}",
                 ratio(self.stickiness),
                 number(self.sessions.unsigned_abs()),
             ),
@@ -253,8 +288,8 @@ impl Row {
 
 fn heads() -> Line {
     Line::bold(&format!(
-        "{:24} {:>6} {:>6} {:>6} {:>10} {:>11} {:>8}",
-        "ACCOUNT", "DAU", "WAU", "MAU", "STICKINESS", "SESSIONS 7D", "TREND"
+        "{:20} {:>5} {:>5} {:>5} {:>10} {:>11} {:>9} {:>8}",
+        "ACCOUNT", "DAU", "WAU", "MAU", "STICKINESS", "SESSIONS 7D", "MRR", "TREND"
     ))
 }
 
@@ -270,6 +305,13 @@ pub fn number(n: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Money in whole units, its thousands apart: what is less than one is cut off.
+fn major(minor: i64, currency: Currency) -> String {
+    let whole = minor / 10i64.pow(currency.minor_digits());
+    let sign = if whole < 0 { "-" } else { "" };
+    format!("{sign}{}", number(whole.unsigned_abs()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

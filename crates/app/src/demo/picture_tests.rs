@@ -8,6 +8,7 @@ fn row(name: &str, mau: i64, trend: Option<f64>, quiet_days: i64) -> Row {
         active: [mau / 4, mau / 2, mau],
         stickiness: Some(0.25),
         sessions: 12_345,
+        mrr: Some(123_456),
         trend,
         quiet_days,
     }
@@ -36,6 +37,8 @@ fn picture() -> Picture {
         lag: 250,
         latency: Some((Duration::from_millis(95), Duration::from_millis(210))),
         rows,
+        movements: Movements::default(),
+        currency: Currency::of("USD").unwrap(),
         url: "http://127.0.0.1:9464/metrics".to_owned(),
     }
 }
@@ -59,7 +62,14 @@ fn nothing_leaves_the_window() {
 
 #[test]
 fn figures_of_the_pipeline_and_the_link_are_always_there() {
-    let text = picture().lines(120, 12, false).join("\n");
+    let mut picture = picture();
+    for record in [
+        r#"{"movement_id":"1","kind":"new","amount_minor":9000000}"#,
+        r#"{"movement_id":"2","kind":"churn","amount_minor":-979000}"#,
+    ] {
+        picture.movements.take(record.as_bytes());
+    }
+    let text = picture.lines(120, 13, false).join("\n");
     for part in [
         "2026-03-01 00:00 UTC",
         "live at 2000x",
@@ -71,6 +81,7 @@ fn figures_of_the_pipeline_and_the_link_are_always_there() {
         "p50 95 p99 210 ms",
         "late 17",
         "duplicates 5",
+        "mrr 80 246 USD of 65   new 90 000 (1)   churn -9 790 (1)",
         "dead letters 12: too_late 9, bad_field 3",
         "http://127.0.0.1:9464/metrics",
     ] {
@@ -100,11 +111,15 @@ fn a_value_that_is_undefined_is_a_dash_and_no_zero() {
     let mut picture = picture();
     picture.rows = vec![Row {
         stickiness: None,
+        mrr: None,
         ..row("Newcomer", 40, None, 0)
     }];
     let lines = picture.lines(100, 24, false);
     let cells: Vec<&str> = line_of(&lines, "Newcomer").split_whitespace().collect();
-    assert_eq!(cells, ["Newcomer", "10", "20", "40", "-", "12", "345", "-"]);
+    assert_eq!(
+        cells,
+        ["Newcomer", "10", "20", "40", "-", "12", "345", "-", "-"]
+    );
 }
 
 #[test]

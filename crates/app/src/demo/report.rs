@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_engine::account_infos;
-use mainstay_model::Timestamp;
+use mainstay_model::{Currency, Timestamp};
 use mainstay_testkit::company::{Fortune, Story};
 use serde_json::{Map, Value as Json, json};
 
@@ -26,6 +26,8 @@ pub struct Report<'a> {
     pub stories: &'a BTreeMap<String, Story>,
     /// When the company's stream began.
     pub begin: Timestamp,
+    /// What money is told in.
+    pub currency: Currency,
     /// The seed of the company.
     pub seed: u64,
     /// How much faster than life.
@@ -52,7 +54,25 @@ impl Report<'_> {
             "late": self.seen.counts.late,
             "duplicates": self.seen.counts.duplicates,
             "dead_letters": dead_letters(self.seen),
+            "mrr_minor": self.mrr(),
+            "currency": self.currency.code(),
+            "movements": self.movements(),
         })
+    }
+
+    /// What all accounts pay a month, in minor units.
+    fn mrr(&self) -> i64 {
+        let paid = self.seen.accounts.values();
+        paid.filter_map(|values| count(values, "mrr")).sum()
+    }
+
+    fn movements(&self) -> Json {
+        let sums = self.seen.movements.by_kind().into_iter();
+        let sums = sums.map(|(kind, sum)| {
+            let sum = json!({ "count": sum.count, "amount_minor": sum.amount });
+            (kind.to_owned(), sum)
+        });
+        Json::Object(sums.collect())
     }
 
     /// For people: some stories and what was seen of them, then the verdict.

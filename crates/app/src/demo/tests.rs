@@ -27,12 +27,14 @@ fn small_demo(watcher: &Arc<Watcher>) -> Demo {
     let company = company::Plan {
         accounts: 30,
         users: 300,
+        billing: true,
         ..company::Plan::default()
     };
     let given = Given {
         set: vec![
             format!("sources.product.topic={INPUT}"),
             "key_actions=report_sent".to_owned(),
+            format!("revenue.fx={}", company::RATES),
         ],
         ..Given::default()
     };

@@ -12,6 +12,8 @@ use mainstay_connectors::prometheus::Metrics;
 use mainstay_connectors::{Counts, Topic};
 use mainstay_model::{Timestamp, Value};
 
+use super::movements::Movements;
+
 /// Where a demo stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -56,6 +58,8 @@ pub struct Seen {
     pub accounts: BTreeMap<String, Vec<Value>>,
     /// Every account that values were told of.
     pub ever: BTreeSet<String>,
+    /// The movements of revenue that were told.
+    pub movements: Movements,
     /// The company's time as far as values count it.
     pub now: Option<Timestamp>,
     /// The last days are only closed now: values stay as they were before, because nobody wants to see
@@ -244,6 +248,9 @@ impl Seen {
             if record.topic == Topic::AccountMetrics && record.value.is_none() {
                 let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
                 key.map(|account| self.accounts.remove(account));
+            }
+            if let (Topic::MrrMovements, Some(value)) = (record.topic, record.value) {
+                self.movements.take(value);
             }
         }
         self.now = self.now.max(what.slice.standing.stream_time);
