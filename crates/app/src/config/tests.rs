@@ -670,13 +670,15 @@ fn the_reference_file_is_right_and_holds_the_defaults() {
 }
 
 #[test]
-fn the_minimal_file_is_right() {
-    let file = Some(in_config_directory("minimal.toml"));
-    let given = Given {
-        file,
-        ..Given::default()
-    };
-    assert!(Config::load(&given, Needs::Pipeline).is_ok());
+fn the_other_files_are_right() {
+    for name in ["minimal.toml", "billing.toml"] {
+        let given = Given {
+            file: Some(in_config_directory(name)),
+            ..Given::default()
+        };
+        let loaded = Config::load(&given, Needs::Pipeline);
+        assert!(loaded.is_ok(), "{name}: {loaded:?}");
+    }
 }
 
 const MINIMAL: &str = "[kafka]\nbrokers = \"a:1\"\n[sources.product]\n";
