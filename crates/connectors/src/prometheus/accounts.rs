@@ -68,7 +68,10 @@ impl Accounts {
         limits: AccountLimits,
     ) -> Accounts {
         let family = |info: &&'static Info| {
-            let number = !matches!(info.unit, Unit::Histogram | Unit::Date);
+            let number = !matches!(
+                info.unit,
+                Unit::Histogram | Unit::Date | Unit::Name | Unit::Money
+            );
             let name = family_name(info);
             let name = name.trim_start_matches("mainstay_").to_owned();
             (number && info.headline).then(|| float_vec(registry, &name, info.help, LABELS))

@@ -230,6 +230,7 @@ pub(super) fn with_unit(info: &Info) -> String {
         Unit::Seconds => "_seconds",
         Unit::Ratio => "_ratio",
         Unit::Count | Unit::Mean | Unit::Days | Unit::Date | Unit::Histogram => "",
+        Unit::Money | Unit::Name => "",
     };
     let unit = if info.id.ends_with(unit) { "" } else { unit };
     format!("{}{unit}", info.id)
@@ -238,7 +239,7 @@ pub(super) fn with_unit(info: &Info) -> String {
 /// A value as a gauge has it: seconds are seconds, undefined is nothing.
 pub(super) fn number(value: &Value) -> Option<f64> {
     match value {
-        Value::Undefined | Value::List(_) | Value::Day(_) => None,
+        Value::Undefined | Value::List(_) | Value::Day(_) | Value::Name(_) => None,
         Value::Count(count) => Some(*count as f64),
         Value::Ratio(ratio) => Some(*ratio),
         Value::Seconds(ms) => Some(*ms as f64 / 1000.0),

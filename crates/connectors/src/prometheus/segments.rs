@@ -50,7 +50,8 @@ impl Segments {
             families.entry(info.id).or_insert_with(register).clone()
         };
         let shows = |column: &Column| match (column.info.unit, &column.feature) {
-            (Unit::Date, _) => Shows::Nothing,
+            // Money has a label of its own, which is not shown yet.
+            (Unit::Date | Unit::Name | Unit::Money, _) => Shows::Nothing,
             (Unit::Histogram, None) => Shows::List(family(column.info, &["days"])),
             // No list has a feature yet.
             (Unit::Histogram, Some(_)) => Shows::Nothing,
@@ -117,7 +118,8 @@ fn show(shows: &Shows, (dimension, segment): &Group, value: &Value, before: usiz
                 | Value::Count(_)
                 | Value::Ratio(_)
                 | Value::Seconds(_)
-                | Value::Day(_) => &[],
+                | Value::Day(_)
+                | Value::Name(_) => &[],
             };
             for place in 0..counts.len().max(before) {
                 let count = counts.get(place).map(|count| *count as f64);
