@@ -26,6 +26,7 @@ mod metrics;
 mod pack;
 mod pieces;
 mod reading;
+mod revenue;
 mod rollup;
 mod settings;
 mod spread;

@@ -3,7 +3,7 @@
 //! Records of the account are told from it, and it is what the account gives to its groups. Here is also the
 //! binary form of parts.
 
-use mainstay_model::{Day, Parts, Sorted};
+use mainstay_model::{Day, Parts, Sorted, Timestamp};
 
 use crate::account::Account;
 use crate::groups::ALL;
@@ -28,15 +28,24 @@ impl Reading {
     /// Reads an account as of a day; `None` when the account is not known on that day.
     pub(crate) fn of(account: &Account, day: Day, terms: &Terms, zones: &Zones) -> Option<Reading> {
         let known = account.lifecycle.is_known_on(day);
-        known.then(|| Reading::now(account, day, terms, zones))
+        known.then(|| Reading::by(&View::new(account, terms, zones, day)))
     }
 
-    /// Reads an account that is there, whatever is known of it on that day.
-    pub(crate) fn now(account: &Account, day: Day, terms: &Terms, zones: &Zones) -> Reading {
-        let view = View::new(account, terms, zones, day);
+    /// Reads an account that is there, whatever is known of it, as of an instant of today.
+    pub(crate) fn now(
+        account: &Account,
+        (day, now): (Day, Timestamp),
+        terms: &Terms,
+        zones: &Zones,
+    ) -> Reading {
+        Reading::by(&View::new(account, terms, zones, day).until(now))
+    }
+
+    fn by(view: &View<'_>) -> Reading {
+        let (account, terms, day) = (view.account, view.terms, view.day);
         let segment = |(no, _)| account.value_of(no, day).unwrap_or(UNKNOWN).into();
         Reading {
-            parts: terms.readers().read(&view),
+            parts: terms.readers().read(view),
             segments: terms.segments().map(segment).collect(),
         }
     }

@@ -12,6 +12,7 @@ use crate::facts::past::Counts;
 use crate::facts::sessions::Session;
 use crate::facts::totals::Total;
 use crate::facts::users::User;
+use crate::revenue::Revenue;
 use crate::spread;
 use crate::terms::Terms;
 use crate::zones::Zones;
@@ -23,6 +24,8 @@ pub struct View<'a> {
     zones: &'a Zones,
     /// The day that is asked for.
     pub(crate) day: Day,
+    /// Up to which instant of it time has come; none when it is over.
+    now: Option<Timestamp>,
     scan: OnceCell<Scan>,
 }
 
@@ -149,8 +152,23 @@ impl<'a> View<'a> {
             terms,
             zones,
             day,
+            now: None,
             scan: OnceCell::new(),
         }
+    }
+
+    /// The same as of an instant of the day, which is not over.
+    pub(crate) fn until(self, now: Timestamp) -> Self {
+        View {
+            now: Some(now),
+            ..self
+        }
+    }
+
+    /// The last instant that counts, by the days of the account's books.
+    pub(crate) fn last_instant(&self, revenue: &Revenue) -> Timestamp {
+        let end = revenue.end_of(self.day).minus_ms(1);
+        self.now.map_or(end, |now| now.min(end))
     }
 
     pub(crate) fn scan(&self) -> &Scan {
@@ -160,6 +178,14 @@ impl<'a> View<'a> {
     /// The end of the day, where the account is.
     pub(crate) fn end(&self) -> Timestamp {
         self.zones.zone(self.account.zone.value).end_of(self.day)
+    }
+
+    /// The day of an instant, where the account is.
+    pub(crate) fn day_of(&self, at: Timestamp) -> Day {
+        match &self.account.revenue {
+            Some(revenue) => revenue.day_of(at),
+            None => self.zones.zone(self.account.zone.value).day_of(at),
+        }
     }
 
     /// A sum over the last `days` days.

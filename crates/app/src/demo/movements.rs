@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_model::Currency;
 use serde_json::Value;
+
+use super::picture::number;
 
 /// The movements that were seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +65,29 @@ impl Movements {
         let sums = KINDS.into_iter().map(of_kind);
         sums.filter(|(_, sum)| sum.count > 0).collect()
     }
+
+    /// What all accounts pay, each so many minor units, and how that came about; none before any of them pays.
+    pub(super) fn told(&self, paid: &[i64], currency: Currency) -> Option<String> {
+        let paying = paid.iter().filter(|mrr| **mrr > 0).count();
+        let all = format!(
+            "mrr {} {currency} of {}",
+            major(paid.iter().sum(), currency),
+            number(paying as u64)
+        );
+        let moved = self.by_kind().into_iter().map(|(kind, sum)| {
+            let amount = major(sum.amount, currency);
+            format!("{kind} {amount} ({})", number(sum.count))
+        });
+        let parts: Vec<String> = std::iter::once(all).chain(moved).collect();
+        (paying > 0).then(|| parts.join("   "))
+    }
+}
+
+/// Money in whole units, its thousands apart: what is less than one is cut off.
+pub(super) fn major(minor: i64, currency: Currency) -> String {
+    let whole = minor / 10i64.pow(currency.minor_digits());
+    let sign = if whole < 0 { "-" } else { "" };
+    format!("{sign}{}", number(whole.unsigned_abs()))
 }
 
 #[cfg(test)]

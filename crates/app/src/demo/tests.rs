@@ -16,6 +16,7 @@ fn watcher() -> Arc<Watcher> {
         groups: group_columns(&settings()),
         sources: vec!["product".to_owned()],
         accounts: AccountLimits::default(),
+        currency: settings().revenue.rates.currency(),
         lateness_ms: settings().lateness_ms,
         version: String::new(),
     };

@@ -4,6 +4,7 @@
 //! parts; it holds no state. Record fields, JSON Schema, Prometheus families, `mainstay metrics` and the
 //! reference page are made from this list.
 
+mod revenue;
 mod usage;
 mod why;
 
@@ -131,12 +132,34 @@ pub static CATALOGUE: &[&Metric] = &[
     &usage::growth::MAU_GROWTH_30D,
     &usage::growth::DEPTH_GROWTH_30D,
     &usage::growth::SEATS_GROWTH_30D,
+    &usage::growth::MRR_GROWTH_30D,
     &usage::last_seen::LAST_SEEN,
     &usage::last_seen::DAYS_SINCE_LAST_SEEN,
     &usage::active_days::ACTIVE_DAYS_30D,
     &usage::account_age::ACCOUNT_AGE_DAYS,
     &usage::champion::CHAMPION_SHARE,
     &usage::champion::CHAMPION_DAYS_AWAY,
+    &revenue::mrr::MRR,
+    &revenue::mrr::MRR_GROSS,
+    &revenue::mrr::ARR,
+    &revenue::cmrr::CMRR,
+    &revenue::movements::MRR_NEW_1D,
+    &revenue::movements::MRR_NEW_30D,
+    &revenue::movements::MRR_EXPANSION_1D,
+    &revenue::movements::MRR_EXPANSION_30D,
+    &revenue::movements::MRR_CONTRACTION_1D,
+    &revenue::movements::MRR_CONTRACTION_30D,
+    &revenue::movements::MRR_CHURN_1D,
+    &revenue::movements::MRR_CHURN_30D,
+    &revenue::movements::MRR_REACTIVATION_1D,
+    &revenue::movements::MRR_REACTIVATION_30D,
+    &revenue::movements::MRR_FX_1D,
+    &revenue::movements::MRR_FX_30D,
+    &revenue::residual::MRR_RECONCILIATION_RESIDUAL_30D,
+    &revenue::customers::CUSTOMERS,
+    &revenue::account_status::ACCOUNT_STATUS,
+    &revenue::days_to::DAYS_TO_RENEWAL,
+    &revenue::days_to::DAYS_TO_TRIAL_END,
 ];
 
 /// What everybody may know of every metric, in the order of the catalogue.

@@ -66,6 +66,10 @@ const BOTH: &[&str] = &[
     "onboarding_progress",
     "onboarding_done_24h",
     "days_to_launch",
+    "mrr",
+    "mrr_gross",
+    "arr",
+    "cmrr",
 ];
 
 /// Of accounts and of groups, for each tracked feature.
@@ -99,6 +103,22 @@ const ACCOUNT_ONLY: &[&str] = &[
     "account_age_days",
     "champion_share",
     "champion_days_away",
+    "mrr_growth_30d",
+    "mrr_new_1d",
+    "mrr_new_30d",
+    "mrr_expansion_1d",
+    "mrr_expansion_30d",
+    "mrr_contraction_1d",
+    "mrr_contraction_30d",
+    "mrr_churn_1d",
+    "mrr_churn_30d",
+    "mrr_reactivation_1d",
+    "mrr_reactivation_30d",
+    "mrr_fx_1d",
+    "mrr_fx_30d",
+    "account_status",
+    "days_to_renewal",
+    "days_to_trial_end",
 ];
 
 const GROUP_ONLY: &[&str] = &[
@@ -107,6 +127,8 @@ const GROUP_ONLY: &[&str] = &[
     "active_accounts_30d",
     "users_per_account_median",
     "users_per_account_mean",
+    "customers",
+    "mrr_reconciliation_residual_30d",
 ];
 
 /// Every metric of accounts, those of features by the id of the catalogue.

@@ -13,7 +13,9 @@ use super::account::{Account, Dated, Named, User, earliest_until};
 use super::event::Actor;
 use super::fraction::Fraction;
 use super::ids;
+use super::mrr::Moved;
 use super::part::{Part, Parts, count, fraction};
+use super::revenue::RevenueFacts;
 use super::sessions::{self, Session};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -26,21 +28,21 @@ pub(super) struct DayParts {
 }
 
 impl DayParts {
-    fn both(&mut self, id: impl Into<String>, part: Part) {
+    pub(super) fn both(&mut self, id: impl Into<String>, part: Part) {
         let id = id.into();
         self.account.insert(id.clone(), part.clone());
         self.group.insert(id, part);
     }
 
-    fn account(&mut self, id: &str, part: Part) {
+    pub(super) fn account(&mut self, id: &str, part: Part) {
         self.account.insert(id.to_owned(), part);
     }
 
-    fn group(&mut self, id: &str, part: Part) {
+    pub(super) fn group(&mut self, id: &str, part: Part) {
         self.group.insert(id.to_owned(), part);
     }
 
-    fn alone(&mut self, id: &str, value: Value) {
+    pub(super) fn alone(&mut self, id: &str, value: Value) {
         self.account(id, Part::Alone(value));
     }
 }
@@ -52,6 +54,7 @@ pub(super) struct Facts<'a> {
     pub(super) users: Vec<UserFacts<'a>>,
     /// By day, how many users were active.
     dau: BTreeMap<Day, i128>,
+    revenue: RevenueFacts,
 }
 
 pub(super) struct UserFacts<'a> {
@@ -93,10 +96,23 @@ impl<'a> Facts<'a> {
             settings,
             users,
             dau,
+            revenue: RevenueFacts::new(account, settings),
         }
     }
 
     pub(super) fn parts(&self, day: Day) -> DayParts {
+        self.parts_at(day, None)
+    }
+
+    /// How the account's recurring revenue moved up to the end of a day.
+    pub(super) fn movements_until(&self, day: Day) -> Vec<Moved> {
+        let end = self.zone().end_of(day);
+        let all = self.revenue.books.movements.iter();
+        all.filter(|moved| moved.at < end).cloned().collect()
+    }
+
+    /// As of an instant of a day that is not over.
+    pub(super) fn parts_at(&self, day: Day, now: Option<Timestamp>) -> DayParts {
         let mut parts = DayParts::default();
         self.activity(day, &mut parts);
         self.seats(day, &mut parts);
@@ -115,6 +131,7 @@ impl<'a> Facts<'a> {
         self.growth(day, &mut parts);
         self.last_seen(day, &mut parts);
         self.champion(day, &mut parts);
+        self.revenue.parts(self, day, now, &mut parts);
         parts
     }
 
@@ -508,7 +525,7 @@ impl<'a> Facts<'a> {
         );
     }
 
-    fn zone(&self) -> Zone {
+    pub(super) fn zone(&self) -> Zone {
         let told = self.account.zone.and_then(|(_, zone)| zone);
         told.unwrap_or(self.settings.zone)
     }

@@ -1,0 +1,53 @@
+//! Customers: accounts from their first payment until they are lost.
+
+use mainstay_model::{Info, Levels, Parts, Unit};
+
+use super::balance;
+use crate::ledger::Life;
+use crate::metrics::{Metric, Read, Why, tell};
+use crate::view::View;
+
+pub(in crate::metrics) static CUSTOMERS: Metric = Metric {
+    info: Info {
+        id: "customers",
+        unit: Unit::Count,
+        levels: Levels::Group,
+        help: "Accounts that have paid and were not lost since.",
+        formula: "accounts from their first mrr > 0 until their last subscription is over",
+        headline: true,
+    },
+    read: Read::Account(customers),
+    tell: tell::count,
+    why: Why::NUMBERS,
+};
+
+fn customers(view: &View<'_>) -> Parts {
+    let is_one = balance(view).is_some_and(|balance| match balance.life {
+        Life::Customer { .. } => true,
+        Life::NeverPaid | Life::Churned { .. } => false,
+    });
+    Parts::count(is_one.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::story::{item, subscription};
+    use crate::metrics::usage::story::*;
+    use mainstay_model::{Span, Status};
+
+    #[test]
+    fn who_pays_nothing_any_more_is_a_customer_until_all_is_over() {
+        let mut fleet = Fleet::default();
+        let costs = |amount| subscription(vec![item(amount, 1, Span::Month, 1)], vec![]);
+        fleet.account("acme").billed(costs(500), day(0, 9));
+        let byte = fleet.account("byte");
+        byte.billed(costs(500), day(0, 9))
+            .billed(costs(0), day(2, 9));
+        let mut over = costs(0);
+        over.status = Status::Canceled;
+        byte.billed(over, day(4, 9));
+        fleet.account("core").billed(costs(0), day(0, 9));
+        let told = [1, 3, 4].map(|on| fleet.tells("customers", on));
+        assert_eq!(told, ["2", "2", "1"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! How recurring revenue moved, by what the movement was for the account.
+//!
+//! Positive numbers, also of what was lost; only rates of exchange move it both ways.
+
+use mainstay_model::{Info, Levels, Parts, Unit};
+
+use super::movements;
+use crate::ledger::Kind;
+use crate::metrics::{Metric, Read, Why, tell};
+use crate::view::View;
+
+pub(in crate::metrics) static MRR_NEW_1D: Metric = moved(
+    "mrr_new_1d",
+    "Recurring revenue of accounts that paid for the first time on the day.",
+    "amounts of `new` movements, on D",
+    |view| sum(view, 1, Kind::New),
+);
+
+pub(in crate::metrics) static MRR_NEW_30D: Metric = moved(
+    "mrr_new_30d",
+    "Recurring revenue of accounts that paid for the first time in the last 30 days.",
+    "amounts of `new` movements, in D-29…D",
+    |view| sum(view, 30, Kind::New),
+);
+
+pub(in crate::metrics) static MRR_EXPANSION_1D: Metric = moved(
+    "mrr_expansion_1d",
+    "By how much customers paid more on the day.",
+    "amounts of `expansion` movements, on D",
+    |view| sum(view, 1, Kind::Expansion),
+);
+
+pub(in crate::metrics) static MRR_EXPANSION_30D: Metric = moved(
+    "mrr_expansion_30d",
+    "By how much customers paid more in the last 30 days.",
+    "amounts of `expansion` movements, in D-29…D",
+    |view| sum(view, 30, Kind::Expansion),
+);
+
+pub(in crate::metrics) static MRR_CONTRACTION_1D: Metric = moved(
+    "mrr_contraction_1d",
+    "By how much customers paid less on the day, and stayed.",
+    "amounts of `contraction` movements, on D",
+    |view| sum(view, 1, Kind::Contraction),
+);
+
+pub(in crate::metrics) static MRR_CONTRACTION_30D: Metric = moved(
+    "mrr_contraction_30d",
+    "By how much customers paid less in the last 30 days, and stayed.",
+    "amounts of `contraction` movements, in D-29…D",
+    |view| sum(view, 30, Kind::Contraction),
+);
+
+pub(in crate::metrics) static MRR_CHURN_1D: Metric = moved(
+    "mrr_churn_1d",
+    "Recurring revenue of customers who were lost on the day.",
+    "amounts of `churn` movements, on D",
+    |view| sum(view, 1, Kind::Churn),
+);
+
+pub(in crate::metrics) static MRR_CHURN_30D: Metric = moved(
+    "mrr_churn_30d",
+    "Recurring revenue of customers who were lost in the last 30 days.",
+    "amounts of `churn` movements, in D-29…D",
+    |view| sum(view, 30, Kind::Churn),
+);
+
+pub(in crate::metrics) static MRR_REACTIVATION_1D: Metric = moved(
+    "mrr_reactivation_1d",
+    "Recurring revenue of customers who came back on the day.",
+    "amounts of `reactivation` movements, on D",
+    |view| sum(view, 1, Kind::Reactivation),
+);
+
+pub(in crate::metrics) static MRR_REACTIVATION_30D: Metric = moved(
+    "mrr_reactivation_30d",
+    "Recurring revenue of customers who came back in the last 30 days.",
+    "amounts of `reactivation` movements, in D-29…D",
+    |view| sum(view, 30, Kind::Reactivation),
+);
+
+pub(in crate::metrics) static MRR_FX_1D: Metric = moved(
+    "mrr_fx_1d",
+    "By how much recurring revenue changed with rates of exchange on the day.",
+    "amounts of `fx` movements, below 0 for less, on D",
+    |view| sum(view, 1, Kind::Fx),
+);
+
+pub(in crate::metrics) static MRR_FX_30D: Metric = moved(
+    "mrr_fx_30d",
+    "By how much recurring revenue changed with rates of exchange in the last 30 days.",
+    "amounts of `fx` movements, below 0 for less, in D-29…D",
+    |view| sum(view, 30, Kind::Fx),
+);
+
+const fn moved(
+    id: &'static str,
+    help: &'static str,
+    formula: &'static str,
+    read: fn(&View<'_>) -> Parts,
+) -> Metric {
+    Metric {
+        info: Info {
+            id,
+            unit: Unit::Money,
+            levels: Levels::Account,
+            help,
+            formula,
+            headline: false,
+        },
+        read: Read::Account(read),
+        tell: tell::count,
+        why: Why::NUMBERS,
+    }
+}
+
+fn sum(view: &View<'_>, days: i32, kind: Kind) -> Parts {
+    let of_kind = movements(view, days)
+        .iter()
+        .filter(|movement| movement.kind == kind);
+    let sum: i128 = of_kind.map(|movement| movement.amount()).sum();
+    let told = match kind {
+        Kind::Contraction | Kind::Churn => -sum,
+        Kind::New | Kind::Expansion | Kind::Reactivation | Kind::Fx => sum,
+    };
+    Parts::Sums([told, 0, 0, 0])
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::story::{item, subscription};
+    use crate::metrics::usage::story::*;
+    use mainstay_model::{Span, Status, Subscription};
+
+    fn costs(amount: i64, span: Span) -> Subscription<'static> {
+        subscription(vec![item(amount, 1, span, 1)], vec![])
+    }
+
+    #[test]
+    fn from_50_to_80_is_an_expansion_of_30_on_the_day_and_for_30_days() {
+        let mut story = Story::default();
+        story
+            .billed(costs(50, Span::Month), day(0, 9))
+            .billed(costs(80, Span::Month), day(3, 9));
+        let told = |metric: &str, on| story.tells(metric, on);
+        assert_eq!([told("mrr_new_1d", 0), told("mrr_new_1d", 1)], ["50", "0"]);
+        assert_eq!(
+            [2, 3, 4].map(|on| told("mrr_expansion_1d", on)),
+            ["0", "30", "0"]
+        );
+        assert_eq!(
+            [2, 3, 32, 33].map(|on| told("mrr_expansion_30d", on)),
+            ["0", "30", "30", "0"]
+        );
+    }
+
+    #[test]
+    fn a_yearly_price_of_100000_that_becomes_120000_expands_by_1667() {
+        let mut story = Story::default();
+        story
+            .billed(costs(100_000, Span::Year), day(0, 9))
+            .billed(costs(120_000, Span::Year), day(3, 9));
+        assert_eq!(story.tells("mrr_expansion_1d", 3), "1667");
+    }
+
+    #[test]
+    fn who_is_lost_churns_by_a_positive_number_and_may_come_back() {
+        let mut story = Story::default();
+        let mut over = costs(70, Span::Month);
+        over.status = Status::Canceled;
+        story
+            .billed(costs(90, Span::Month), day(0, 9))
+            .billed(costs(70, Span::Month), day(1, 9))
+            .billed(over, day(2, 9))
+            .billed(costs(70, Span::Month), day(3, 9));
+        let told = ["contraction", "churn", "reactivation"].map(|kind| {
+            let metric = format!("mrr_{kind}_30d");
+            story.tells(&metric, 3)
+        });
+        assert_eq!(told, ["20", "70", "70"]);
+        let mut fleet = Fleet::default();
+        let account = fleet.account("acme");
+        account.billed(costs(90, Span::Month), day(0, 9));
+        account.billed(costs(70, Span::Month), day(31, 9));
+        assert_eq!(fleet.tells("mrr_reconciliation_residual_30d", 40), "0");
+    }
+}
