@@ -67,7 +67,7 @@ impl Report<'_> {
     }
 
     fn movements(&self) -> Json {
-        let sums = self.seen.movements.by_kind().into_iter();
+        let sums = self.seen.movements_so_far().by_kind().into_iter();
         let sums = sums.map(|(kind, sum)| {
             let sum = json!({ "count": sum.count, "amount_minor": sum.amount });
             (kind.to_owned(), sum)
@@ -92,8 +92,8 @@ impl Report<'_> {
             number(self.seen.ever.len() as u64),
             number(self.users()),
         ));
-        let revenue = self.seen.movements.told(&self.mrr(), self.currency);
-        lines.extend(revenue);
+        let movements = self.seen.movements_so_far();
+        lines.extend(movements.told(&self.mrr(), self.currency));
         lines.extend(self.verdict());
         lines
     }
