@@ -129,13 +129,20 @@ impl Reckoning {
         let days = terms.rates.iter();
         let days = days.map(|(_, day, _)| terms.zone.end_of(day.minus(1)));
         let mut instants: BTreeSet<Timestamp> = days.chain(opens.iter().copied()).collect();
-        for subscription in Subscription::all(told) {
+        // What a later state puts out of force was in force until that is booked.
+        let known_from = |open: &Timestamp| -> Vec<Told> {
+            let known = told.iter().filter(|told| told.books_open() <= *open);
+            known.cloned().collect()
+        };
+        for subscription in opens
+            .iter()
+            .flat_map(|open| Subscription::all(&known_from(open)))
+        {
             instants.extend(subscription.instants(&terms.rules));
         }
         let known = opens.iter().map(|open| {
-            let known = told.iter().filter(|told| told.books_open() <= *open);
-            let known: Vec<Told> = known.cloned().collect();
-            (*open, Known::of(&known, &instants, terms))
+            let known = Known::of(&known_from(open), &instants, terms);
+            (*open, known)
         });
         Reckoning {
             known: known.collect(),
