@@ -603,8 +603,9 @@ impl Engine {
             .expect("it was there above");
         let day = account.close(&self.terms);
         if let Some(reading) = Reading::of(account, day, &self.terms, &self.zones) {
-            let values = self.terms.readers().tell_account(&reading.parts, day);
-            tell(account, day, &values, &[], &self.terms, &self.zones, out);
+            if let Some(values) = reading.told(day, &self.terms) {
+                tell(account, day, &values, &[], &self.terms, &self.zones, out);
+            }
             self.groups.add(day, &reading, &self.terms);
         }
         let changes = Changes::of(account, day, &self.terms);
@@ -646,8 +647,8 @@ impl Engine {
             if old == new {
                 continue;
             }
-            let values = |reading: &Reading| terms.readers().tell_account(&reading.parts, day);
-            let (was, is) = (old.as_ref().map(values), new.as_ref().map(values));
+            let values = |reading: &Reading| reading.told(day, terms);
+            let (was, is) = (old.as_ref().and_then(values), new.as_ref().and_then(values));
             match (was, is) {
                 (was, Some(is)) if was.as_ref() == Some(&is) => {}
                 (was, Some(is)) => {
@@ -689,11 +690,9 @@ impl Engine {
                     account.changed = false;
                     let now = self.time.now();
                     let day = self.zones.day_of(account.zone.value, now);
-                    let there = account.lifecycle.deleted_on().is_none();
-                    let reading =
-                        there.then(|| Reading::now(account, (day, now), &self.terms, &self.zones));
-                    if let Some(reading) = &reading {
-                        let values = self.terms.readers().tell_account(&reading.parts, day);
+                    let reading = Reading::now(account, (day, now), &self.terms, &self.zones);
+                    let told = reading.as_ref();
+                    if let Some(values) = told.and_then(|told| told.told(day, &self.terms)) {
                         out.account_metrics(&AccountMetrics {
                             account: &account.id,
                             as_of: now,

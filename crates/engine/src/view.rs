@@ -12,6 +12,7 @@ use crate::facts::past::Counts;
 use crate::facts::sessions::Session;
 use crate::facts::totals::Total;
 use crate::facts::users::User;
+use crate::flows::{Flows, Table, Window};
 use crate::revenue::Revenue;
 use crate::spread;
 use crate::terms::Terms;
@@ -27,6 +28,7 @@ pub struct View<'a> {
     /// Up to which instant of it time has come; none when it is over.
     now: Option<Timestamp>,
     scan: OnceCell<Scan>,
+    table: OnceCell<Option<Table>>,
 }
 
 /// What looking through all users of an account tells.
@@ -154,6 +156,7 @@ impl<'a> View<'a> {
             day,
             now: None,
             scan: OnceCell::new(),
+            table: OnceCell::new(),
         }
     }
 
@@ -163,6 +166,21 @@ impl<'a> View<'a> {
             now: Some(now),
             ..self
         }
+    }
+
+    /// How revenue moved on the days that windows reach; none without any.
+    pub(crate) fn table(&self) -> Option<&Table> {
+        let revenue = self.account.revenue.as_deref();
+        let table = self
+            .table
+            .get_or_init(|| revenue.map(|revenue| Table::of(self, revenue)));
+        table.as_ref()
+    }
+
+    /// How revenue moved within a window.
+    pub(crate) fn flows(&self, window: Window) -> Flows {
+        let table = self.table();
+        table.map_or_else(Flows::default, |table| table.whole(window, self.day))
     }
 
     /// The last instant that counts, by the days of the account's books.

@@ -741,7 +741,9 @@ mod tests {
             }
         }
         // Which is why it is told.
-        values.remove("group mrr_reconciliation_residual_30d");
+        values.retain(|name, _| !name.contains("residual"));
+        // An account stays with itself.
+        values.retain(|name, _| !name.starts_with("account mrr_transfer"));
         let poor = values.iter().filter(|(_, values)| values.len() < 2);
         let poor: Vec<_> = poor.collect();
         assert!(poor.is_empty(), "{poor:?}");

@@ -9,6 +9,7 @@ use mainstay_engine::Settings;
 use mainstay_model::{Day, Timestamp, Zone};
 use serde_json::{Value, json};
 
+use super::Group;
 use super::account::{Account, Dated, Named, User, earliest_until};
 use super::event::Actor;
 use super::fraction::Fraction;
@@ -50,7 +51,7 @@ impl DayParts {
 /// What each user of an account did, by user and day.
 pub(super) struct Facts<'a> {
     pub(super) account: &'a Account,
-    settings: &'a Settings,
+    pub(super) settings: &'a Settings,
     pub(super) users: Vec<UserFacts<'a>>,
     /// By day, how many users were active.
     dau: BTreeMap<Day, i128>,
@@ -109,6 +110,16 @@ impl<'a> Facts<'a> {
         let end = self.zone().end_of(day);
         let all = self.revenue.books.movements.iter();
         all.filter(|moved| moved.at < end).cloned().collect()
+    }
+
+    /// What of its flows of revenue the account gives to which group.
+    pub(super) fn flows(
+        &self,
+        day: Day,
+        now: Option<Timestamp>,
+        is_known: impl Fn(Day) -> bool,
+    ) -> Vec<(Group, Parts)> {
+        self.revenue.flows(self, day, now, is_known)
     }
 
     /// As of an instant of a day that is not over.

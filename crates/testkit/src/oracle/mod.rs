@@ -25,8 +25,7 @@ mod part;
 mod revenue;
 mod sessions;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mainstay_engine::Settings;
 use mainstay_model::{Code, Day, Timestamp, Zone};
@@ -279,7 +278,17 @@ impl Oracle {
         for (id, facts, last) in &known {
             movements.insert((*id).clone(), facts.movements_until(*last));
             let mut days = BTreeMap::new();
-            for day in facts.account.days_told(*last) {
+            let told: BTreeSet<Day> = facts.account.days_told(*last).into_iter().collect();
+            for day in (facts.account.first_day.0..=last_of_all.0).map(Day) {
+                groups.take_flows(day, &facts.flows(day, None, |day| told.contains(&day)));
+            }
+            let is_here = !facts.account.is_deleted();
+            let flows = facts.flows(*last, Some(now_of(id)), |day| match day == *last {
+                true => is_here,
+                false => told.contains(&day),
+            });
+            now.take_flows(&flows);
+            for day in told.iter().copied() {
                 let parts = facts.parts(day);
                 days.insert(day, part::told(&parts.account));
                 if day <= last_of_all {
@@ -287,7 +296,7 @@ impl Oracle {
                 }
             }
             accounts.insert((*id).clone(), days);
-            if !facts.account.is_deleted() {
+            if is_here {
                 let parts = facts.parts_at(*last, Some(now_of(id)));
                 now.take(facts.account, *last, &parts, &self.settings);
             }

@@ -1,14 +1,18 @@
 //! The metrics of recurring revenue of an account on a day, from its slow books.
 
+use std::collections::BTreeMap;
+
 use mainstay_engine::Settings;
 use mainstay_model::{Day, Timestamp, Zone};
 use serde_json::{Value, json};
 
+use super::Group;
 use super::account::Account;
 use super::fraction::Fraction;
+use super::groups::UNKNOWN;
 use super::metrics::{DayParts, Facts};
-use super::mrr::{Books, Level, Reckoning, Terms};
-use super::part::{Part, count, fraction};
+use super::mrr::{Books, Level, Moved, Reckoning, Terms};
+use super::part::{Part, Parts, count, fraction};
 
 /// An account's books, and what else is known of its subscriptions.
 pub(super) struct RevenueFacts {
@@ -96,31 +100,148 @@ impl RevenueFacts {
     fn movements(&self, day: Day, until: Timestamp, parts: &mut DayParts) {
         for days in [1, 30] {
             let start = self.end(day.minus(days));
-            let window = || {
-                let all = self.books.movements.iter();
-                all.filter(move |moved| moved.at > start && moved.at <= until)
-            };
-            for kind in [
-                "new",
-                "expansion",
-                "contraction",
-                "churn",
-                "reactivation",
-                "fx",
-            ] {
-                let of_kind = window().filter(|moved| moved.kind == kind);
+            for kind in KINDS {
+                let of_kind = self.moved(start, until);
+                let of_kind = of_kind.filter(|moved| moved.kind == kind);
                 let sum: i128 = of_kind.map(|moved| moved.mrr.1 - moved.mrr.0).sum();
-                let told = match kind {
-                    "contraction" | "churn" => -sum,
-                    _ => sum,
-                };
-                parts.alone(&format!("mrr_{kind}_{days}d"), count(told));
+                let id = format!("mrr_{kind}_{days}d");
+                parts.alone(&id, count(positive(kind, sum)));
             }
-            if days == 30 {
-                let sum: i128 = window().map(|moved| moved.mrr.1 - moved.mrr.0).sum();
-                let rest = self.mrr(until) - self.mrr(start) - sum;
-                parts.group("mrr_reconciliation_residual_30d", Part::Count(Some(rest)));
+            // An account stays with itself.
+            parts.alone(&format!("mrr_transfer_{days}d"), json!(0));
+        }
+        for (_, window) in windows(day) {
+            for id in ids_of(window) {
+                parts.group(&id, Part::Count(Some(0)));
             }
         }
     }
+
+    /// The movements after an instant up to another one.
+    fn moved(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = &Moved> {
+        let all = self.books.movements.iter();
+        all.filter(move |moved| moved.at > after && moved.at <= until)
+    }
+
+    /// What of its flows the account gives to each of the groups in which it was at the end of some day of a window.
+    pub(super) fn flows(
+        &self,
+        facts: &Facts<'_>,
+        day: Day,
+        now: Option<Timestamp>,
+        is_known: impl Fn(Day) -> bool,
+    ) -> Vec<(Group, Parts)> {
+        let mut all = Vec::new();
+        if self.books.movements.is_empty() {
+            return all;
+        }
+        let until = now.map_or(self.end(day), |now| now.min(self.end(day)));
+        let fleet = "all".to_owned();
+        for dimension in std::iter::once(&fleet).chain(&facts.settings.segments) {
+            let group = |day: Day| {
+                let value = facts.account.trait_as_of(dimension, day);
+                let value = value.unwrap_or_else(|| UNKNOWN.to_owned());
+                let segment = if *dimension == fleet {
+                    fleet.clone()
+                } else {
+                    value
+                };
+                is_known(day).then(|| (dimension.clone(), segment))
+            };
+            for (first, window) in windows(day) {
+                let mut sums: BTreeMap<Group, BTreeMap<String, i128>> = BTreeMap::new();
+                let mut add = |group: &Option<Group>, what: &str, sum: i128| {
+                    let Some(group) = group else { return };
+                    let sums = sums.entry(group.clone()).or_default();
+                    *sums.entry(format!("{what}_{window}")).or_default() += sum;
+                };
+                let residual = "mrr_reconciliation_residual";
+                add(
+                    &group(first.minus(1)),
+                    residual,
+                    -self.mrr(self.end(first.minus(1))),
+                );
+                add(&group(day), residual, self.mrr(until));
+                for day in (first.0..=day.0).map(Day) {
+                    let (was, is) = (group(day.minus(1)), group(day));
+                    let before = self.end(day.minus(1));
+                    if was != is {
+                        let mrr = self.mrr(before);
+                        add(&was, "mrr_transfer", -mrr);
+                        add(&was, residual, mrr);
+                        add(&is, "mrr_transfer", mrr);
+                        add(&is, residual, -mrr);
+                    }
+                    for moved in self.moved(before, self.end(day).min(until)) {
+                        let sum = moved.mrr.1 - moved.mrr.0;
+                        add(
+                            &is,
+                            &format!("mrr_{}", moved.kind),
+                            positive(moved.kind, sum),
+                        );
+                        add(&is, residual, -sum);
+                        match moved.kind {
+                            "new" => add(&is, "customers_new", 1),
+                            "churn" => add(&is, "customers_churned", 1),
+                            "reactivation" => add(&is, "customers_reactivated", 1),
+                            _ => {}
+                        }
+                    }
+                }
+                let told = sums.into_iter().map(|(group, sums)| {
+                    let sums = sums.into_iter();
+                    let parts = sums.map(|(id, sum)| (id, Part::Count(Some(sum))));
+                    (group, parts.collect())
+                });
+                all.extend(told);
+            }
+        }
+        all
+    }
+}
+
+const KINDS: [&str; 6] = [
+    "new",
+    "expansion",
+    "contraction",
+    "churn",
+    "reactivation",
+    "fx",
+];
+
+/// Less is told as a number above 0 where its name says so.
+fn positive(kind: &str, sum: i128) -> i128 {
+    match kind {
+        "contraction" | "churn" => -sum,
+        _ => sum,
+    }
+}
+
+/// The windows of groups that end with a day: their first days, and what ids call them.
+fn windows(day: Day) -> [(Day, &'static str); 2] {
+    [(day.minus(29), "30d"), (day.first_of_month(), "mtd")]
+}
+
+/// What groups are told of all windows.
+pub(super) fn ids_of_flows() -> Vec<String> {
+    let windows = windows(Day::default());
+    windows
+        .iter()
+        .flat_map(|(_, window)| ids_of(window))
+        .collect()
+}
+
+/// What groups are told of a window.
+fn ids_of(window: &str) -> Vec<String> {
+    let kinds = KINDS.map(|kind| format!("mrr_{kind}_{window}")).into_iter();
+    let others = [
+        "mrr_transfer",
+        "mrr_reconciliation_residual",
+        "customers_new",
+        "customers_churned",
+        "customers_reactivated",
+    ];
+    kinds
+        .chain(others.map(|what| format!("{what}_{window}")))
+        .collect()
 }

@@ -10,7 +10,7 @@ pub(super) mod movements;
 pub(super) mod mrr;
 pub(super) mod residual;
 
-use crate::ledger::{Balance, Movement};
+use crate::ledger::Balance;
 use crate::view::View;
 
 /// How the account's revenue stands; none before its first bill.
@@ -32,12 +32,4 @@ pub(super) fn mrr_before(view: &View<'_>, days: i32) -> i128 {
 /// The revenue of the account.
 pub(super) fn mrr(view: &View<'_>) -> i128 {
     balance(view).map_or(0, |balance| balance.mrr)
-}
-
-/// The movements of the last `days` days.
-fn movements<'v>(view: &View<'v>, days: i32) -> &'v [Movement] {
-    match view.account.revenue.as_deref() {
-        Some(revenue) => revenue.movements(view.day.minus(days - 1), view.last_instant(revenue)),
-        None => &[],
-    }
 }

@@ -1,129 +1,201 @@
 //! How recurring revenue moved, by what the movement was for the account.
 //!
-//! Positive numbers, also of what was lost; only rates of exchange move it both ways.
+//! Positive numbers, also of what was lost; only rates of exchange and changes of segment move it both ways.
 
-use mainstay_model::{Info, Levels, Parts, Unit};
+use mainstay_model::{Info, Levels, Unit};
 
-use super::movements;
+use crate::flows::{Flows, Window};
 use crate::ledger::Kind;
 use crate::metrics::{Metric, Read, Why, tell};
-use crate::view::View;
 
 pub(in crate::metrics) static MRR_NEW_1D: Metric = moved(
     "mrr_new_1d",
+    Levels::Account,
     "Recurring revenue of accounts that paid for the first time on the day.",
     "amounts of `new` movements, on D",
-    |view| sum(view, 1, Kind::New),
+    Read::Flow(Window::Day, |flows| flows.sum(Kind::New)),
 );
 
 pub(in crate::metrics) static MRR_NEW_30D: Metric = moved(
     "mrr_new_30d",
-    "Recurring revenue of accounts that paid for the first time in the last 30 days.",
+    Levels::AccountAndGroup,
+    "Recurring revenue of accounts that paid for the first time, in the last 30 days.",
     "amounts of `new` movements, in D-29…D",
-    |view| sum(view, 30, Kind::New),
+    Read::Flow(Window::Days30, |flows| flows.sum(Kind::New)),
+);
+
+pub(in crate::metrics) static MRR_NEW_MTD: Metric = moved(
+    "mrr_new_mtd",
+    Levels::Group,
+    "Recurring revenue of accounts that paid for the first time, in the month so far.",
+    "amounts of `new` movements, from the first of the month of D to D",
+    Read::Flow(Window::MonthToDate, |flows| flows.sum(Kind::New)),
 );
 
 pub(in crate::metrics) static MRR_EXPANSION_1D: Metric = moved(
     "mrr_expansion_1d",
+    Levels::Account,
     "By how much customers paid more on the day.",
     "amounts of `expansion` movements, on D",
-    |view| sum(view, 1, Kind::Expansion),
+    Read::Flow(Window::Day, |flows| flows.sum(Kind::Expansion)),
 );
 
 pub(in crate::metrics) static MRR_EXPANSION_30D: Metric = moved(
     "mrr_expansion_30d",
-    "By how much customers paid more in the last 30 days.",
+    Levels::AccountAndGroup,
+    "By how much customers paid more, in the last 30 days.",
     "amounts of `expansion` movements, in D-29…D",
-    |view| sum(view, 30, Kind::Expansion),
+    Read::Flow(Window::Days30, |flows| flows.sum(Kind::Expansion)),
+);
+
+pub(in crate::metrics) static MRR_EXPANSION_MTD: Metric = moved(
+    "mrr_expansion_mtd",
+    Levels::Group,
+    "By how much customers paid more, in the month so far.",
+    "amounts of `expansion` movements, from the first of the month of D to D",
+    Read::Flow(Window::MonthToDate, |flows| flows.sum(Kind::Expansion)),
 );
 
 pub(in crate::metrics) static MRR_CONTRACTION_1D: Metric = moved(
     "mrr_contraction_1d",
-    "By how much customers paid less on the day, and stayed.",
+    Levels::Account,
+    "By how much customers paid less, and stayed on the day.",
     "amounts of `contraction` movements, on D",
-    |view| sum(view, 1, Kind::Contraction),
+    Read::Flow(Window::Day, |flows| -flows.sum(Kind::Contraction)),
 );
 
 pub(in crate::metrics) static MRR_CONTRACTION_30D: Metric = moved(
     "mrr_contraction_30d",
-    "By how much customers paid less in the last 30 days, and stayed.",
+    Levels::AccountAndGroup,
+    "By how much customers paid less, and stayed, in the last 30 days.",
     "amounts of `contraction` movements, in D-29…D",
-    |view| sum(view, 30, Kind::Contraction),
+    Read::Flow(Window::Days30, |flows| -flows.sum(Kind::Contraction)),
+);
+
+pub(in crate::metrics) static MRR_CONTRACTION_MTD: Metric = moved(
+    "mrr_contraction_mtd",
+    Levels::Group,
+    "By how much customers paid less, and stayed, in the month so far.",
+    "amounts of `contraction` movements, from the first of the month of D to D",
+    Read::Flow(Window::MonthToDate, |flows| -flows.sum(Kind::Contraction)),
 );
 
 pub(in crate::metrics) static MRR_CHURN_1D: Metric = moved(
     "mrr_churn_1d",
+    Levels::Account,
     "Recurring revenue of customers who were lost on the day.",
     "amounts of `churn` movements, on D",
-    |view| sum(view, 1, Kind::Churn),
+    Read::Flow(Window::Day, |flows| -flows.sum(Kind::Churn)),
 );
 
 pub(in crate::metrics) static MRR_CHURN_30D: Metric = moved(
     "mrr_churn_30d",
-    "Recurring revenue of customers who were lost in the last 30 days.",
+    Levels::AccountAndGroup,
+    "Recurring revenue of customers who were lost, in the last 30 days.",
     "amounts of `churn` movements, in D-29…D",
-    |view| sum(view, 30, Kind::Churn),
+    Read::Flow(Window::Days30, |flows| -flows.sum(Kind::Churn)),
+);
+
+pub(in crate::metrics) static MRR_CHURN_MTD: Metric = moved(
+    "mrr_churn_mtd",
+    Levels::Group,
+    "Recurring revenue of customers who were lost, in the month so far.",
+    "amounts of `churn` movements, from the first of the month of D to D",
+    Read::Flow(Window::MonthToDate, |flows| -flows.sum(Kind::Churn)),
 );
 
 pub(in crate::metrics) static MRR_REACTIVATION_1D: Metric = moved(
     "mrr_reactivation_1d",
+    Levels::Account,
     "Recurring revenue of customers who came back on the day.",
     "amounts of `reactivation` movements, on D",
-    |view| sum(view, 1, Kind::Reactivation),
+    Read::Flow(Window::Day, |flows| flows.sum(Kind::Reactivation)),
 );
 
 pub(in crate::metrics) static MRR_REACTIVATION_30D: Metric = moved(
     "mrr_reactivation_30d",
-    "Recurring revenue of customers who came back in the last 30 days.",
+    Levels::AccountAndGroup,
+    "Recurring revenue of customers who came back, in the last 30 days.",
     "amounts of `reactivation` movements, in D-29…D",
-    |view| sum(view, 30, Kind::Reactivation),
+    Read::Flow(Window::Days30, |flows| flows.sum(Kind::Reactivation)),
+);
+
+pub(in crate::metrics) static MRR_REACTIVATION_MTD: Metric = moved(
+    "mrr_reactivation_mtd",
+    Levels::Group,
+    "Recurring revenue of customers who came back, in the month so far.",
+    "amounts of `reactivation` movements, from the first of the month of D to D",
+    Read::Flow(Window::MonthToDate, |flows| flows.sum(Kind::Reactivation)),
 );
 
 pub(in crate::metrics) static MRR_FX_1D: Metric = moved(
     "mrr_fx_1d",
+    Levels::Account,
     "By how much recurring revenue changed with rates of exchange on the day.",
     "amounts of `fx` movements, below 0 for less, on D",
-    |view| sum(view, 1, Kind::Fx),
+    Read::Flow(Window::Day, |flows| flows.sum(Kind::Fx)),
 );
 
 pub(in crate::metrics) static MRR_FX_30D: Metric = moved(
     "mrr_fx_30d",
-    "By how much recurring revenue changed with rates of exchange in the last 30 days.",
+    Levels::AccountAndGroup,
+    "By how much recurring revenue changed with rates of exchange, in the last 30 days.",
     "amounts of `fx` movements, below 0 for less, in D-29…D",
-    |view| sum(view, 30, Kind::Fx),
+    Read::Flow(Window::Days30, |flows| flows.sum(Kind::Fx)),
+);
+
+pub(in crate::metrics) static MRR_FX_MTD: Metric = moved(
+    "mrr_fx_mtd",
+    Levels::Group,
+    "By how much recurring revenue changed with rates of exchange, in the month so far.",
+    "amounts of `fx` movements, below 0 for less, from the first of the month of D to D",
+    Read::Flow(Window::MonthToDate, |flows| flows.sum(Kind::Fx)),
+);
+
+pub(in crate::metrics) static MRR_TRANSFER_1D: Metric = moved(
+    "mrr_transfer_1d",
+    Levels::Account,
+    "Recurring revenue of accounts that came into the segment, less that of accounts that left it on the day.",
+    "mrr of accounts that came, less that of accounts that left, at the end of the day before, on D",
+    Read::Flow(Window::Day, Flows::transfer),
+);
+
+pub(in crate::metrics) static MRR_TRANSFER_30D: Metric = moved(
+    "mrr_transfer_30d",
+    Levels::AccountAndGroup,
+    "Recurring revenue of accounts that came into the segment, less that of accounts that left it, in the last 30 days.",
+    "mrr of accounts that came, less that of accounts that left, at the end of the day before, in D-29…D",
+    Read::Flow(Window::Days30, Flows::transfer),
+);
+
+pub(in crate::metrics) static MRR_TRANSFER_MTD: Metric = moved(
+    "mrr_transfer_mtd",
+    Levels::Group,
+    "Recurring revenue of accounts that came into the segment, less that of accounts that left it, in the month so far.",
+    "mrr of accounts that came, less that of accounts that left, at the end of the day before, from the first of the month of D to D",
+    Read::Flow(Window::MonthToDate, Flows::transfer),
 );
 
 const fn moved(
     id: &'static str,
+    levels: Levels,
     help: &'static str,
     formula: &'static str,
-    read: fn(&View<'_>) -> Parts,
+    read: Read,
 ) -> Metric {
     Metric {
         info: Info {
             id,
             unit: Unit::Money,
-            levels: Levels::Account,
+            levels,
             help,
             formula,
             headline: false,
         },
-        read: Read::Account(read),
+        read,
         tell: tell::count,
         why: Why::NUMBERS,
     }
-}
-
-fn sum(view: &View<'_>, days: i32, kind: Kind) -> Parts {
-    let of_kind = movements(view, days)
-        .iter()
-        .filter(|movement| movement.kind == kind);
-    let sum: i128 = of_kind.map(|movement| movement.amount()).sum();
-    let told = match kind {
-        Kind::Contraction | Kind::Churn => -sum,
-        Kind::New | Kind::Expansion | Kind::Reactivation | Kind::Fx => sum,
-    };
-    Parts::Sums([told, 0, 0, 0])
 }
 
 #[cfg(test)]
