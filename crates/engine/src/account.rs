@@ -6,18 +6,21 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_model::{AccountFields, Actor, Body, Day, Event, Field, Subscription, Timestamp};
+use mainstay_model::Timestamp;
+use mainstay_model::{AccountFields, Actor, Body, Day, Event, Field, Payment, Subscription};
 
 use crate::cohorts::Changes;
 use crate::facts::early::{Early, Happening, Used, What};
 use crate::facts::firsts::{Deed, Firsts};
 use crate::facts::history::History;
+use crate::facts::invoices::{Happened, Invoices};
 use crate::facts::lifecycle::Lifecycle;
 use crate::facts::membership::Membership;
 use crate::facts::past::{Ages, Counts};
 use crate::facts::sessions::{self, Joined};
 use crate::facts::totals::{Total, Totals};
 use crate::facts::users::{User, UserNo, Users};
+use crate::ledger::Exact;
 use crate::pack::Packer;
 use crate::reading::Reading;
 use crate::revenue::Revenue;
@@ -59,6 +62,8 @@ pub(crate) struct Account {
     pub(crate) renewal: History<Timestamp>,
     /// Recurring revenue, once something was billed.
     pub(crate) revenue: Option<Box<Revenue>>,
+    /// What became of invoices, once there was one.
+    pub(crate) invoices: Option<Box<Invoices>>,
     /// Closed days whose values may have changed since they were told.
     pub(crate) pending: BTreeMap<Day, Pending>,
     /// What happened before the account's zone was told.
@@ -141,6 +146,7 @@ impl Account {
             onboarding: Firsts::default(),
             renewal: History::default(),
             revenue: None,
+            invoices: None,
             pending: BTreeMap::new(),
             early: Early::default(),
             changed: false,
@@ -166,7 +172,23 @@ impl Account {
         if let Some(fields) = fields {
             self.seats_and_traits(fields, at, day, around.terms);
         }
+        if let Body::Payment(payment) = &event.body {
+            self.pay(payment, at, day, around.terms);
+        }
         self.early.keep(Happening { what, user, at });
+    }
+
+    fn pay(&mut self, payment: &Payment<'_>, at: Timestamp, day: Day, terms: &Terms) {
+        let rates = &terms.settings.revenue.rates;
+        let amount = Exact::whole(payment.amount_minor);
+        self.invoices.get_or_insert_default().take(&Happened {
+            outcome: payment.outcome,
+            invoice: payment.invoice.as_str(),
+            amount: rates.convert(&amount, payment.currency, day),
+            recurring: payment.recurring,
+            at,
+            day,
+        });
     }
 
     /// Takes in a state of a subscription that comes too late for its day: what it says is booked on the oldest day
@@ -484,8 +506,11 @@ impl Account {
         let mut day_of = |at| around.zones.day_of(zone, at);
         histories.for_each(|history| history.redate(&mut day_of));
         self.seats.redate(&mut day_of);
-        (self.renewal, self.revenue) = (old.renewal, old.revenue);
+        (self.renewal, self.revenue, self.invoices) = (old.renewal, old.revenue, old.invoices);
         self.renewal.redate(&mut day_of);
+        if let Some(invoices) = &mut self.invoices {
+            invoices.redate(&mut day_of);
+        }
         if let Some(revenue) = &mut self.revenue {
             revenue.begin_anew_in(around.zones.zone(zone), around.terms);
         }
@@ -596,6 +621,9 @@ impl Account {
         if let Some(revenue) = &mut self.revenue {
             revenue.forget_before(open);
         }
+        if let Some(invoices) = &mut self.invoices {
+            invoices.forget_before(oldest);
+        }
         for (no, history) in &mut self.traits {
             match *no {
                 // Whoever comes back after years is still of the cohort of the plan at sign-up.
@@ -658,7 +686,8 @@ impl Account {
         self.membership = Membership::default();
         (self.seats, self.onboarding) = (History::default(), Firsts::default());
         self.traits.clear();
-        (self.renewal, self.revenue) = (History::default(), None);
+        self.renewal = History::default();
+        (self.revenue, self.invoices) = (None, None);
         self.pending.clear();
         self.early.end();
         let unsaved = &mut self.unsaved;

@@ -13,6 +13,7 @@
 //! | `C` | account, day | what was told of a day that may have to be told again |
 //! | `J` | account, number | a state of a subscription, for ever |
 //! | `Z` | account | what was told of movements of revenue, and the zones that days were in |
+//! | `z` | account | what was collected, and which payments failed |
 //! | `E` | account | what happened before the account's zone was told |
 //! | `U` | account, user | a user's past |
 //! | `N` | account, user | a user's newest day and session: small, alone written in steady state |
@@ -44,6 +45,7 @@ use crate::engine::{AccountNo, Engine};
 use crate::facts::early::Early;
 use crate::facts::firsts::Firsts;
 use crate::facts::history::History;
+use crate::facts::invoices::Invoices;
 use crate::facts::lifecycle::Lifecycle;
 use crate::facts::totals::Total;
 use crate::facts::users::UserNo;
@@ -188,6 +190,13 @@ impl Changelog {
             if revenue.written {
                 self.removed.push(key(b'Z', &[no.into()]));
             }
+        }
+        if account
+            .invoices
+            .as_ref()
+            .is_some_and(|invoices| invoices.written)
+        {
+            self.removed.push(key(b'z', &[no.into()]));
         }
         for (user, facts) in account.users.iter().enumerate() {
             if facts.past_written {
@@ -429,6 +438,10 @@ impl Engine {
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
                 account.restored_revenue().restore_state(value)?;
             }
+            b'z' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                account.invoices = Some(Box::new(Invoices::unpack(value)?));
+            }
             b'Z' => {
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
                 account.restored_revenue().unpack(value)?;
@@ -572,6 +585,7 @@ fn save_account(
     }
     new += save_early(no, account, value, put);
     new += save_revenue(no, account, value, put);
+    new += save_invoices(no, account, value, put);
     for day in days {
         // A row may have been forgotten since.
         let Some(row) = account.totals.row_if_there(day) else {
@@ -610,6 +624,23 @@ fn save_early(no: AccountNo, account: &mut Account, value: &mut Vec<u8>, put: &m
         put(&key(b'E', &[no.into()]), kept.then_some(&value[..]));
     }
     i64::from(kept) - i64::from(was)
+}
+
+/// Writes what became of invoices, and says how many keys that adds.
+fn save_invoices(
+    no: AccountNo,
+    account: &mut Account,
+    value: &mut Vec<u8>,
+    put: &mut Put<'_>,
+) -> i64 {
+    let Some(invoices) = account.invoices.as_mut().filter(|one| one.dirty) else {
+        return 0;
+    };
+    invoices.dirty = false;
+    value.clear();
+    invoices.pack(&mut Packer(value));
+    put(&key(b'z', &[no.into()]), Some(value));
+    i64::from(!std::mem::replace(&mut invoices.written, true))
 }
 
 /// Writes the states that came, and what else has changed, and says how many keys that adds.
@@ -711,6 +742,9 @@ impl Account {
         self.early.dirty = false;
         if let Some(revenue) = &mut self.revenue {
             revenue.discard_unsaved();
+        }
+        if let Some(invoices) = &mut self.invoices {
+            invoices.dirty = false;
         }
         let unsaved = std::mem::take(&mut self.unsaved);
         for day in unsaved.days {

@@ -17,6 +17,7 @@ use crate::cohorts::Changes;
 use crate::dedup::{Dedup, Remembered, Seen};
 use crate::explain::Look;
 use crate::groups::{COHORTS, Groups, Said};
+use crate::ledger::no_rate;
 use crate::live::{Beat, Live};
 use crate::live_groups;
 use crate::pack::Unpacker;
@@ -254,12 +255,16 @@ impl Engine {
 
     /// Why the account's ledger cannot take an event of the day `day` in, if it is one for it and it cannot.
     fn refusal(&self, known: Option<AccountNo>, day: Day, event: &Event<'_>) -> Option<Rejection> {
+        let rates = &self.terms.settings.revenue.rates;
+        if let Body::Payment(payment) = &event.body {
+            return no_rate(payment.currency, day, rates);
+        }
         let Body::Subscription(told) = &event.body else {
             return None;
         };
         let account = known.and_then(|no| self.accounts[no as usize].as_ref());
         let revenue = account.and_then(|account| account.revenue.as_deref());
-        Revenue::refusal(revenue, told, day, &self.terms.settings.revenue.rates)
+        Revenue::refusal(revenue, told, day, rates)
     }
 
     /// A state of a subscription comes too late for its day: it is booked on the oldest day that can be corrected.
@@ -757,6 +762,7 @@ impl Engine {
                     + size_of::<Account>()
                     + account.users.bytes()
                     + account.totals.bytes()
+                    + account.invoices.as_ref().map_or(0, |one| one.bytes())
                     + account
                         .revenue
                         .as_ref()

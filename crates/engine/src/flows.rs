@@ -62,7 +62,7 @@ pub(crate) struct Table {
 }
 
 impl Window {
-    fn first(self, day: Day) -> Day {
+    pub(crate) fn first(self, day: Day) -> Day {
         match self {
             Window::Day => day,
             Window::Days30 => day.minus(29),

@@ -269,12 +269,16 @@ impl History {
         let used = |data: Value| at_time("product.event", data);
         let variant = step.what / 32;
         let (time, kind, data) = match step.what % 32 {
-            0..=6 => used(match variant {
+            0..=5 => used(match variant {
                 0..=4 => json!({"name": "opened"}),
                 5 => json!({"name": "opened", "actor": "agent"}),
                 6 => json!({"name": "chart_viewed", "actor": null}),
                 _ => json!({"name": "chart_viewed", "actor": "human", "duration_ms": 1500}),
             }),
+            6 => {
+                let (kind, data) = invoice(step);
+                at_time(kind, data)
+            }
             7..=9 => at_time("subscription.updated", self.subscription(step, time)),
             10..=14 => used(match variant {
                 0..=5 => json!({"name": "report_sent"}),
@@ -508,6 +512,21 @@ impl History {
         let line = bad_line(usize::from(step.user), n, account, self.now);
         self.lines.push(line);
     }
+}
+
+/// What becomes of one of a few invoices.
+fn invoice(step: Step) -> (&'static str, Value) {
+    let kind = match step.what / 32 {
+        0..=2 => "invoice.paid",
+        3 | 4 => "invoice.payment_failed",
+        5 => "invoice.voided",
+        6 => "payment.refunded",
+        _ => "payment.disputed",
+    };
+    let currency = ["USD", "EUR", "USD", "GBP"][usize::from(step.user / 4) % 4];
+    let data = json!({"invoice_id": format!("in{}", step.user % 4), "currency": currency,
+        "amount_minor": 1000 + 7 * i64::from(step.user), "recurring": !step.user.is_multiple_of(3)});
+    (kind, data)
 }
 
 /// What an event says of an account: few values, so that accounts meet in segments, and what takes them away.

@@ -166,17 +166,13 @@ impl Ledger {
         let currency = told.currency;
         let known = self.subscriptions.get(told.id.as_str());
         let before = known.map(|known| known.currency);
-        let why = match before {
+        match before {
             Some(before) if before != currency => {
-                format!("found {currency}, the subscription was in {before} before")
+                let why = format!("found {currency}, the subscription was in {before} before");
+                Some(Rejection::new(Code::BadCurrency, "data.currency", why))
             }
-            Some(_) | None if rates.has(currency, day) => return None,
-            Some(_) | None => {
-                let into = rates.currency();
-                format!("found {currency}, for which there is no rate into {into} on {day}")
-            }
-        };
-        Some(Rejection::new(Code::BadCurrency, "data.currency", why))
+            Some(_) | None => no_rate(currency, day, rates),
+        }
     }
 
     /// What a state would change, changing nothing yet. None when the state is known.
@@ -332,6 +328,16 @@ impl Ledger {
             movements: walk.movements,
         });
     }
+}
+
+/// Why money of a currency cannot be brought into that of the reports on a day, if it cannot.
+pub(crate) fn no_rate(currency: Currency, day: Day, rates: &Rates) -> Option<Rejection> {
+    if rates.has(currency, day) {
+        return None;
+    }
+    let into = rates.currency();
+    let why = format!("found {currency}, for which there is no rate into {into} on {day}");
+    Some(Rejection::new(Code::BadCurrency, "data.currency", why))
 }
 
 /// The first instant from which on two timelines differ.

@@ -29,6 +29,8 @@ pub(super) struct Account {
     pub(super) deleted: Vec<Dated>,
     seats: Vec<Told<i64>>,
     renewals: Vec<Told<Timestamp>>,
+    /// What became of its invoices.
+    pub(super) invoices: Vec<Invoiced>,
     /// The states of its subscriptions, in the order of their arrival.
     pub(super) billed: Vec<mrr::Told>,
     traits: BTreeMap<String, Vec<Told<String>>>,
@@ -37,6 +39,13 @@ pub(super) struct Account {
     /// The same, by who did it.
     pub(super) events_by: BTreeMap<(Actor, Day), i128>,
     pub(super) users: BTreeMap<String, User>,
+}
+
+/// Something that happened to an invoice.
+pub(super) struct Invoiced {
+    pub(super) outcome: String,
+    pub(super) data: Value,
+    pub(super) on: Dated,
 }
 
 /// What an event says of a field; `None` erases it.
@@ -95,6 +104,7 @@ impl Account {
             seats: Vec::new(),
             renewals: Vec::new(),
             billed: Vec::new(),
+            invoices: Vec::new(),
             traits: BTreeMap::new(),
             events: BTreeMap::new(),
             events_by: BTreeMap::new(),
@@ -147,6 +157,11 @@ impl Account {
                     told.push(Told { at, value, day });
                 }
             }
+            Body::Invoice(outcome, data) => self.invoices.push(Invoiced {
+                outcome: outcome.clone(),
+                data: data.clone(),
+                on: dated,
+            }),
             Body::Subscription(_) | Body::Other => {}
             Body::Deleted => self.deleted.push(dated),
         }

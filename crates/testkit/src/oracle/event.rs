@@ -47,6 +47,8 @@ pub(super) enum Body {
     Deleted,
     /// A state of a subscription, as it was sent.
     Subscription(Value),
+    /// What became of an invoice, by the last word of the event's type.
+    Invoice(String, Value),
     Other,
 }
 
@@ -90,7 +92,7 @@ impl Event {
             Body::SignedUp | Body::Removed | Body::Account { .. } | Body::Deleted => {
                 format!("{kind:?} {data:?}")
             }
-            Body::Subscription(_) | Body::Other => {
+            Body::Subscription(_) | Body::Invoice(..) | Body::Other => {
                 format!("{kind:?} {data:?}")
             }
         };
@@ -131,6 +133,14 @@ impl Body {
             "account.created" => Body::account(data, true)?,
             "account.updated" => Body::account(data, false)?,
             "subscription.updated" => Body::Subscription(Value::Object(data.clone())),
+            "invoice.paid"
+            | "invoice.payment_failed"
+            | "invoice.voided"
+            | "payment.refunded"
+            | "payment.disputed" => {
+                let (_, outcome) = kind.name().split_once('.').unwrap_or_default();
+                Body::Invoice(outcome.to_owned(), Value::Object(data.clone()))
+            }
             "account.deleted" => {
                 Body::account(data, false)?;
                 Body::Deleted

@@ -174,14 +174,21 @@ impl Oracle {
 
     /// Whether a subscription is in another currency than before, or in one without a rate on the day.
     fn has_bad_currency(&self, event: &Event, day: Day) -> bool {
-        let Body::Subscription(data) = &event.body else {
-            return false;
+        let (data, id) = match &event.body {
+            Body::Subscription(data) => (data, data["subscription_id"].as_str()),
+            Body::Invoice(_, data) => (data, None),
+            Body::Product { .. }
+            | Body::SignedUp
+            | Body::Removed
+            | Body::Account { .. }
+            | Body::Deleted
+            | Body::Other => return false,
         };
         let rates = &self.settings.revenue.rates;
         let known = self.accounts.get(&event.account);
         let mut known = known.into_iter().flat_map(|account| &account.billed);
         let is_other = known.any(|known| {
-            known.data["subscription_id"] == data["subscription_id"]
+            id.is_some_and(|id| known.data["subscription_id"] == id)
                 && known.data["currency"] != data["currency"]
         });
         let code = data["currency"].as_str().unwrap_or_default();

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use mainstay_engine::Settings;
-use mainstay_model::{Day, Timestamp, Zone};
+use mainstay_model::{Currency, Day, Timestamp, Zone};
 use serde_json::{Value, json};
 
 use super::Group;
-use super::account::Account;
+use super::account::{Account, Dated, Invoiced};
 use super::fraction::Fraction;
 use super::groups::UNKNOWN;
 use super::metrics::{DayParts, Facts};
@@ -17,6 +17,7 @@ use super::part::{Part, Parts, count, fraction};
 /// An account's books, and what else is known of its subscriptions.
 pub(super) struct RevenueFacts {
     reckoning: Reckoning,
+    terms: Terms,
     pub(super) books: Books,
     zone: Zone,
 }
@@ -38,6 +39,7 @@ impl RevenueFacts {
         RevenueFacts {
             books: reckoning.books(Timestamp(i64::MAX)),
             reckoning,
+            terms,
             zone,
         }
     }
@@ -77,6 +79,7 @@ impl RevenueFacts {
         let growth = Fraction::new(mrr - before, before).filter(|_| before != 0);
         parts.alone("mrr_growth_30d", fraction(growth));
         self.movements(day, at, parts);
+        self.invoices(facts.account, day, at, parts);
         let lost = self.books.movements.iter();
         let was_lost = lost
             .filter(|moved| moved.at <= at)
@@ -95,6 +98,59 @@ impl RevenueFacts {
         parts.alone("days_to_renewal", days(told.or(next)));
         let next = known.trial_ends.into_iter().filter_map(ahead).min();
         parts.alone("days_to_trial_end", days(next));
+    }
+
+    fn invoices(&self, account: &Account, day: Day, until: Timestamp, parts: &mut DayParts) {
+        let all = |outcome: &'static str| {
+            let all = account.invoices.iter();
+            all.filter(move |one| one.outcome == outcome && one.on.1 <= day)
+        };
+        let amount = |one: &Invoiced| {
+            let code = one.data["currency"].as_str().unwrap_or_default();
+            let currency = Currency::of(code).expect("a currency of ISO 4217");
+            let amount = one.data["amount_minor"].as_i64().unwrap_or_default();
+            self.terms.converted(amount, currency, one.on.0)
+        };
+        let sum = |outcome| all(outcome).map(amount).sum::<i128>();
+        let lifetime = sum("paid") - sum("refunded");
+        parts.both("lifetime_revenue", Part::Count(Some(lifetime)));
+
+        let id = |one: &Invoiced| {
+            one.data["invoice_id"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let mut first_failed: BTreeMap<String, Dated> = BTreeMap::new();
+        for one in all("payment_failed") {
+            let first = first_failed.entry(id(one)).or_insert(one.on);
+            *first = std::cmp::min_by_key(*first, one.on, |(at, on)| (*on, *at));
+        }
+        let is = |invoice: &str, outcome| all(outcome).any(|one| id(one) == invoice);
+        let churns = self.books.movements.iter();
+        let lost = churns.filter(|moved| moved.kind == "churn" && moved.at <= until);
+        let lost = lost.map(|moved| moved.at).max();
+        let open = first_failed.iter().filter(|(invoice, (at, _))| {
+            let is_settled = is(invoice, "paid") || is(invoice, "voided");
+            !is_settled && lost.is_none_or(|lost| lost < *at)
+        });
+        let open: Vec<Day> = open.map(|(_, (_, on))| *on).collect();
+        parts.both("failed_payments", Part::count(open.len()));
+        let oldest = open.into_iter().min();
+        let days = oldest.map_or(Value::Null, |oldest| json!(day.since(oldest)));
+        parts.alone("past_due_days", days);
+
+        for (first, window) in windows(day) {
+            let failed = first_failed.iter().filter(|(_, (_, on))| *on >= first);
+            let failed: Vec<&String> = failed.map(|(invoice, _)| invoice).collect();
+            let paid = failed.iter().filter(|invoice| is(invoice, "paid")).count();
+            let rate = Part::ratio(paid as i128, failed.len() as i128);
+            parts.group(&format!("dunning_recovered_rate_{window}"), rate);
+            let collected = || all("paid").filter(|one| one.on.1 >= first);
+            let recurring = collected().filter(|one| one.data["recurring"] == true);
+            let share = Part::ratio(recurring.map(amount).sum(), collected().map(amount).sum());
+            parts.group(&format!("recurring_share_{window}"), share);
+        }
     }
 
     fn movements(&self, day: Day, until: Timestamp, parts: &mut DayParts) {

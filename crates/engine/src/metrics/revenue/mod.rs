@@ -6,6 +6,7 @@ pub(super) mod account_status;
 pub(super) mod cmrr;
 pub(super) mod customers;
 pub(super) mod days_to;
+pub(super) mod invoices;
 pub(super) mod movements;
 pub(super) mod mrr;
 pub(super) mod residual;

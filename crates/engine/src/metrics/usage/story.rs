@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use mainstay_model::{AccountFields, Actor, Body, Event, Field, Id, Parts};
-use mainstay_model::{Subscription, Timestamp, UserFields, Value, Zone};
+use mainstay_model::{
+    Currency, Outcome, Payment, Subscription, Timestamp, UserFields, Value, Zone,
+};
 
 use crate::engine::{Engine, Outputs, Place};
 use crate::metrics::{Asked, CATALOGUE, account_columns};
@@ -167,6 +169,28 @@ impl Story {
         self.then(None, at, Body::Subscription(Box::new(told)))
     }
 
+    /// Something became of an invoice for what is recurring.
+    pub(in crate::metrics) fn invoice(
+        &mut self,
+        outcome: Outcome,
+        invoice: &'static str,
+        amount_minor: i64,
+        at: Timestamp,
+    ) -> &mut Story {
+        self.then(None, at, payment(outcome, invoice, amount_minor, true))
+    }
+
+    /// Something became of an invoice for what is paid once.
+    pub(in crate::metrics) fn once(
+        &mut self,
+        outcome: Outcome,
+        invoice: &'static str,
+        amount_minor: i64,
+        at: Timestamp,
+    ) -> &mut Story {
+        self.then(None, at, payment(outcome, invoice, amount_minor, false))
+    }
+
     /// The contract is up for renewal at `renewal`.
     pub(in crate::metrics) fn renews(&mut self, renewal: Timestamp, at: Timestamp) -> &mut Story {
         let fields = AccountFields {
@@ -231,6 +255,23 @@ impl Story {
         engine.run_on(day(days, 0), last);
         engine
     }
+}
+
+fn payment(
+    outcome: Outcome,
+    invoice: &'static str,
+    amount_minor: i64,
+    recurring: bool,
+) -> Body<'static> {
+    Body::Payment(Payment {
+        outcome,
+        invoice: Id::new(invoice.into()).unwrap(),
+        amount_minor,
+        currency: Currency::of("USD").unwrap(),
+        recurring,
+        attempt: None,
+        subscription: None,
+    })
 }
 
 fn product(name: &'static str, duration_ms: i64) -> Body<'static> {

@@ -398,6 +398,11 @@ impl Account {
 }
 
 impl Terms {
+    /// An amount in minor units of a currency, in those of the reports on the day of an instant.
+    pub(super) fn converted(&self, amount: i64, currency: Currency, at: Timestamp) -> i128 {
+        Big::whole(amount).times(&self.rate(currency, at)).rounded()
+    }
+
     /// Minor units of the reports for a minor unit of a currency on the day of an instant.
     fn rate(&self, currency: Currency, at: Timestamp) -> Big {
         let today = self.zone.day_of(at);
