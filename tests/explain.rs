@@ -225,7 +225,7 @@ fn number(value: &Value) -> Option<f64> {
         Value::Count(n) => Some(*n as f64),
         Value::Ratio(ratio) => Some(*ratio),
         Value::Seconds(ms) => Some(*ms as f64),
-        Value::Undefined | Value::List(_) | Value::Day(_) => None,
+        Value::Undefined | Value::List(_) | Value::Day(_) | Value::Name(_) => None,
     }
 }
 

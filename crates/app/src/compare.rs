@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_connectors::file::{FileError, Lines};
 use mainstay_engine::Revenue;
-use mainstay_engine::ledger::{Ledger, Mode, Policy, Rules, State};
+use mainstay_engine::ledger::{Days, Ledger, Mode, Policy, Rules, State};
 use mainstay_model::{Body, Day, Event, Field, Timestamp, Zone};
 
 use crate::replay::Replay;
@@ -143,12 +143,13 @@ impl Books {
         let mut found = Vec::new();
         for (name, account) in &self.accounts {
             let zone = account.zone.map_or(zone, |(_, zone)| zone);
+            let days = Days::of(zone);
             let mut ledgers = Vec::new();
             for (_, rules) in &steps {
                 let policy = Policy {
                     rules,
                     rates: &revenue.rates,
-                    zone: &zone,
+                    days: &days,
                 };
                 let (ledger, refused) = account.ledger(newest, &policy);
                 self.refused += if ledgers.is_empty() { refused } else { 0 };
@@ -196,6 +197,7 @@ impl Account {
                     source: source.clone(),
                     at: event.time,
                     told: told.into_owned(),
+                    booked_from: None,
                 };
                 self.states.entry((source, id)).or_insert(state);
             }

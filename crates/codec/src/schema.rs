@@ -465,9 +465,10 @@ fn metrics(columns: &[Column], required: bool) -> Value {
 /// The schema of a metric's value. Every one may be null: undefined.
 fn metric(info: &Info) -> Value {
     let mut schema = match info.unit {
-        Unit::Count | Unit::Days => json!({ "type": ["integer", "null"] }),
+        Unit::Count | Unit::Days | Unit::Money => json!({ "type": ["integer", "null"] }),
         Unit::Mean | Unit::Ratio | Unit::Seconds => json!({ "type": ["number", "null"] }),
         Unit::Date => json!({ "type": ["string", "null"], "format": "date" }),
+        Unit::Name => json!({ "type": ["string", "null"] }),
         Unit::Histogram => json!({
             "type": ["array", "null"],
             "items": { "type": "integer", "minimum": 0 },

@@ -6,20 +6,24 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_model::{AccountFields, Actor, Day, Event, Field, Timestamp};
+use mainstay_model::Timestamp;
+use mainstay_model::{AccountFields, Actor, Body, Day, Event, Field, Payment, Subscription};
 
 use crate::cohorts::Changes;
 use crate::facts::early::{Early, Happening, Used, What};
 use crate::facts::firsts::{Deed, Firsts};
 use crate::facts::history::History;
+use crate::facts::invoices::{Happened, Invoices};
 use crate::facts::lifecycle::Lifecycle;
 use crate::facts::membership::Membership;
 use crate::facts::past::{Ages, Counts};
 use crate::facts::sessions::{self, Joined};
 use crate::facts::totals::{Total, Totals};
 use crate::facts::users::{User, UserNo, Users};
+use crate::ledger::Exact;
 use crate::pack::Packer;
 use crate::reading::Reading;
+use crate::revenue::Revenue;
 use crate::terms::{Terms, TraitNo};
 use crate::zones::{ZoneNo, Zones};
 
@@ -54,6 +58,12 @@ pub(crate) struct Account {
     pub(crate) traits: Vec<(TraitNo, History<Box<str>>)>,
     /// The steps of onboarding, by any user.
     pub(crate) onboarding: Firsts,
+    /// When the contract is up for renewal.
+    pub(crate) renewal: History<Timestamp>,
+    /// Recurring revenue, once something was billed.
+    pub(crate) revenue: Option<Box<Revenue>>,
+    /// What became of invoices, once there was one.
+    pub(crate) invoices: Option<Box<Invoices>>,
     /// Closed days whose values may have changed since they were told.
     pub(crate) pending: BTreeMap<Day, Pending>,
     /// What happened before the account's zone was told.
@@ -134,6 +144,9 @@ impl Account {
             seats: History::default(),
             traits: Vec::new(),
             onboarding: Firsts::default(),
+            renewal: History::default(),
+            revenue: None,
+            invoices: None,
             pending: BTreeMap::new(),
             early: Early::default(),
             changed: false,
@@ -151,12 +164,77 @@ impl Account {
         if let Some(fields) = fields {
             self.name_and_zone(fields, at, around);
         }
+        if let Body::Subscription(told) = &event.body {
+            self.bill(event, told, day, around);
+        }
         self.happened(what, user, at, day, around);
         // After the days that this may change were put aside.
         if let Some(fields) = fields {
             self.seats_and_traits(fields, at, day, around.terms);
         }
+        if let Body::Payment(payment) = &event.body {
+            self.pay(payment, at, day, around.terms);
+        }
         self.early.keep(Happening { what, user, at });
+    }
+
+    fn pay(&mut self, payment: &Payment<'_>, at: Timestamp, day: Day, terms: &Terms) {
+        let rates = &terms.settings.revenue.rates;
+        let amount = Exact::whole(payment.amount_minor);
+        self.invoices.get_or_insert_default().take(&Happened {
+            outcome: payment.outcome,
+            invoice: payment.invoice.as_str(),
+            amount: rates.convert(&amount, payment.currency, day),
+            recurring: payment.recurring,
+            at,
+            day,
+        });
+    }
+
+    /// Takes in a state of a subscription that comes too late for its day: what it says is booked on the oldest day
+    /// that can be corrected, and the account is known from then on.
+    pub(crate) fn bill_late(
+        &mut self,
+        event: &Event<'_>,
+        told: &Subscription<'_>,
+        around: &mut Surroundings<'_>,
+    ) {
+        let day = self.oldest_open(around.terms);
+        let zone = around.zones.zone(self.zone.value);
+        let at = zone.end_of(day.minus(1));
+        self.bill(event, told, day, around);
+        self.happened(What::Other, None, at, day, around);
+        self.early.keep(Happening {
+            what: What::Other,
+            user: None,
+            at,
+        });
+    }
+
+    /// Takes in a state of a subscription, after the days that it changes were put aside.
+    fn bill(
+        &mut self,
+        event: &Event<'_>,
+        told: &Subscription<'_>,
+        day: Day,
+        around: &Surroundings<'_>,
+    ) {
+        let open = self.oldest_open(around.terms);
+        let zone = around.zones.zone(self.zone.value);
+        let new = || Box::new(Revenue::new(zone));
+        let revenue = self.revenue.get_or_insert_with(new);
+        let Some((change, from)) = revenue.change(event, told, open, around.terms) else {
+            return;
+        };
+        self.put_aside(from.map_or(day, |from| from.min(day)), around);
+        if let Some(revenue) = &mut self.revenue {
+            revenue.make(change);
+        }
+    }
+
+    /// The oldest day that can be corrected.
+    pub(crate) fn oldest_open(&self, terms: &Terms) -> Day {
+        self.closed.minus(terms.settings.correction_days)
     }
 
     fn happened(
@@ -361,6 +439,10 @@ impl Account {
             self.begin_anew_in(zone, around);
             if zone != self.zone.value {
                 self.put_aside_for_zone(around);
+                if let Some(revenue) = &mut self.revenue {
+                    let from = self.closed.plus(1);
+                    revenue.move_to(around.zones.zone(zone), from, around.terms);
+                }
             }
             self.zone.set(zone, at);
         }
@@ -377,6 +459,11 @@ impl Account {
             Field::Keep => {}
             Field::Erase => self.seats.set(None, at, day),
             Field::Set(seats) => self.seats.set(Some(seats), at, day),
+        }
+        match fields.renewal_at {
+            Field::Keep => {}
+            Field::Erase => self.renewal.set(None, at, day),
+            Field::Set(renewal) => self.renewal.set(Some(renewal), at, day),
         }
         for (no, name) in terms.traits() {
             let value = match fields.named(name) {
@@ -419,6 +506,14 @@ impl Account {
         let mut day_of = |at| around.zones.day_of(zone, at);
         histories.for_each(|history| history.redate(&mut day_of));
         self.seats.redate(&mut day_of);
+        (self.renewal, self.revenue, self.invoices) = (old.renewal, old.revenue, old.invoices);
+        self.renewal.redate(&mut day_of);
+        if let Some(invoices) = &mut self.invoices {
+            invoices.redate(&mut day_of);
+        }
+        if let Some(revenue) = &mut self.revenue {
+            revenue.begin_anew_in(around.zones.zone(zone), around.terms);
+        }
         self.users = old.users;
         self.users.begin_anew();
         self.unsaved = old.unsaved;
@@ -521,6 +616,14 @@ impl Account {
         self.totals.forget_before(oldest, |day| forgotten.push(day));
         self.lifecycle.forget_before(oldest);
         self.seats.forget_before(oldest);
+        self.renewal.forget_before(oldest);
+        let open = self.oldest_open(terms);
+        if let Some(revenue) = &mut self.revenue {
+            revenue.forget_before(open);
+        }
+        if let Some(invoices) = &mut self.invoices {
+            invoices.forget_before(oldest);
+        }
         for (no, history) in &mut self.traits {
             match *no {
                 // Whoever comes back after years is still of the cohort of the plan at sign-up.
@@ -583,6 +686,8 @@ impl Account {
         self.membership = Membership::default();
         (self.seats, self.onboarding) = (History::default(), Firsts::default());
         self.traits.clear();
+        self.renewal = History::default();
+        (self.revenue, self.invoices) = (None, None);
         self.pending.clear();
         self.early.end();
         let unsaved = &mut self.unsaved;

@@ -11,6 +11,9 @@
 //! | `A` | account | the account's own facts |
 //! | `D` | account, day | sums of a day |
 //! | `C` | account, day | what was told of a day that may have to be told again |
+//! | `J` | account, number | a state of a subscription, for ever |
+//! | `Z` | account | what was told of movements of revenue, and the zones that days were in |
+//! | `z` | account | what was collected, and which payments failed |
 //! | `E` | account | what happened before the account's zone was told |
 //! | `U` | account, user | a user's past |
 //! | `N` | account, user | a user's newest day and session: small, alone written in steady state |
@@ -42,12 +45,14 @@ use crate::engine::{AccountNo, Engine};
 use crate::facts::early::Early;
 use crate::facts::firsts::Firsts;
 use crate::facts::history::History;
+use crate::facts::invoices::Invoices;
 use crate::facts::lifecycle::Lifecycle;
 use crate::facts::totals::Total;
 use crate::facts::users::UserNo;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::pieces::{InPieces, MOST};
 use crate::reading::Reading;
+use crate::revenue::Revenue;
 use crate::zones::Zones;
 
 /// What has to be written when a slice is closed.
@@ -177,6 +182,21 @@ impl Changelog {
         let settled = account.unsaved.settled.iter().copied();
         for day in pending.map(|(day, _)| *day).chain(settled) {
             self.removed.push(day_key(b'C', no, day));
+        }
+        if let Some(revenue) = &account.revenue {
+            let states = 0..revenue.saved_states();
+            let states = states.map(|number| key(b'J', &[no.into(), number.into()]));
+            self.removed.extend(states);
+            if revenue.written {
+                self.removed.push(key(b'Z', &[no.into()]));
+            }
+        }
+        if account
+            .invoices
+            .as_ref()
+            .is_some_and(|invoices| invoices.written)
+        {
+            self.removed.push(key(b'z', &[no.into()]));
         }
         for (user, facts) in account.users.iter().enumerate() {
             if facts.past_written {
@@ -414,6 +434,18 @@ impl Engine {
                     .pending
                     .insert(at.day()?, Pending::unpack(value, columns)?);
             }
+            b'J' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                account.restored_revenue().restore_state(value)?;
+            }
+            b'z' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                account.invoices = Some(Box::new(Invoices::unpack(value)?));
+            }
+            b'Z' => {
+                let account = restored_account(&mut self.accounts, at.u32()?)?;
+                account.restored_revenue().unpack(value)?;
+            }
             b'E' => {
                 let account = restored_account(&mut self.accounts, at.u32()?)?;
                 account.early = Early::unpack(value)?;
@@ -455,6 +487,12 @@ impl Engine {
                 .users
                 .all_restored(account.closed)
                 .map_err(|_| BrokenState::NotWhole)?;
+            if let Some(revenue) = &mut account.revenue {
+                let zone = self.zones.zone(account.zone.value);
+                revenue.restored(zone, self.time.now(), &self.terms);
+                self.due
+                    .extend(revenue.next().map(|next| (next, no as AccountNo)));
+            }
             self.put_in_index(no as AccountNo);
         }
         for ids in [
@@ -546,6 +584,8 @@ fn save_account(
         put(&key(b'A', &[no.into()]), Some(value));
     }
     new += save_early(no, account, value, put);
+    new += save_revenue(no, account, value, put);
+    new += save_invoices(no, account, value, put);
     for day in days {
         // A row may have been forgotten since.
         let Some(row) = account.totals.row_if_there(day) else {
@@ -584,6 +624,49 @@ fn save_early(no: AccountNo, account: &mut Account, value: &mut Vec<u8>, put: &m
         put(&key(b'E', &[no.into()]), kept.then_some(&value[..]));
     }
     i64::from(kept) - i64::from(was)
+}
+
+/// Writes what became of invoices, and says how many keys that adds.
+fn save_invoices(
+    no: AccountNo,
+    account: &mut Account,
+    value: &mut Vec<u8>,
+    put: &mut Put<'_>,
+) -> i64 {
+    let Some(invoices) = account.invoices.as_mut().filter(|one| one.dirty) else {
+        return 0;
+    };
+    invoices.dirty = false;
+    value.clear();
+    invoices.pack(&mut Packer(value));
+    put(&key(b'z', &[no.into()]), Some(value));
+    i64::from(!std::mem::replace(&mut invoices.written, true))
+}
+
+/// Writes the states that came, and what else has changed, and says how many keys that adds.
+fn save_revenue(
+    no: AccountNo,
+    account: &mut Account,
+    value: &mut Vec<u8>,
+    put: &mut Put<'_>,
+) -> i64 {
+    let Some(revenue) = &mut account.revenue else {
+        return 0;
+    };
+    let mut new = 0;
+    for (number, state) in revenue.take_unsaved() {
+        value.clear();
+        state.pack(value);
+        put(&key(b'J', &[no.into(), number.into()]), Some(value));
+        new += 1;
+    }
+    if revenue.take_dirty() {
+        new += i64::from(!std::mem::replace(&mut revenue.written, true));
+        value.clear();
+        revenue.pack(&mut Packer(value));
+        put(&key(b'Z', &[no.into()]), Some(value));
+    }
+    new
 }
 
 fn save_user(
@@ -657,6 +740,12 @@ fn restored_account(
 impl Account {
     fn discard_unsaved(&mut self) {
         self.early.dirty = false;
+        if let Some(revenue) = &mut self.revenue {
+            revenue.discard_unsaved();
+        }
+        if let Some(invoices) = &mut self.invoices {
+            invoices.dirty = false;
+        }
         let unsaved = std::mem::take(&mut self.unsaved);
         for day in unsaved.days {
             if let Some(row) = self.totals.row_if_there(day) {
@@ -666,6 +755,11 @@ impl Account {
         for user in unsaved.users {
             self.users.get_mut(user).listed = false;
         }
+    }
+
+    fn restored_revenue(&mut self) -> &mut Revenue {
+        let new = || Box::new(Revenue::new(Zone::UTC));
+        self.revenue.get_or_insert_with(new)
     }
 
     fn pack(&self, zones: &Zones, to: &mut Packer<'_>) {
@@ -691,6 +785,9 @@ impl Account {
         self.onboarding.pack(to);
         to.uint(u64::from(self.totals.older_active().is_some()));
         to.int(self.totals.older_active().unwrap_or_default().0.into());
+        if self.renewal != History::default() {
+            self.renewal.pack(to, |renewal, to| to.int(renewal.0));
+        }
     }
 
     fn unpack(&mut self, bytes: &[u8], zones: &mut Zones) -> Result<(), Malformed> {
@@ -721,6 +818,9 @@ impl Account {
         let (is_active, older_active) = (from.uint()? == 1, from.day()?);
         self.totals
             .restore_older_active(is_active.then_some(older_active));
+        if !from.is_empty() {
+            self.renewal = History::unpack(&mut from, |from| from.int().map(Timestamp))?;
+        }
         self.unsaved = Unsaved {
             written: true,
             ..Unsaved::default()

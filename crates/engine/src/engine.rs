@@ -4,7 +4,7 @@
 //! it says depends on the sequence of calls alone, not on how they are batched. What time alone makes due is
 //! done before the account's next event, and for all other accounts in small steps of [`Engine::work`].
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use hashbrown::HashTable;
 use mainstay_model::{AccountDaily, AccountMetrics, Body, Code, CohortValue, Corrected};
@@ -17,11 +17,13 @@ use crate::cohorts::Changes;
 use crate::dedup::{Dedup, Remembered, Seen};
 use crate::explain::Look;
 use crate::groups::{COHORTS, Groups, Said};
+use crate::ledger::no_rate;
 use crate::live::{Beat, Live};
 use crate::live_groups;
 use crate::pack::Unpacker;
 use crate::pieces::{self, Arrived};
 use crate::reading::Reading;
+use crate::revenue::Revenue;
 use crate::rollup::{self, Rollup, corrected};
 use crate::settings::Settings;
 use crate::stream_time::StreamTime;
@@ -43,6 +45,8 @@ pub struct Engine {
     sweep: Sweep,
     /// Accounts with live values to be told, the oldest change first.
     pub(crate) changed: VecDeque<AccountNo>,
+    /// When time alone moves the revenue of which account.
+    pub(crate) due: BTreeSet<(Timestamp, AccountNo)>,
     pub(crate) changelog: Changelog,
     pub(crate) place: Place,
     /// What the shard's accounts give to groups, and the groups that belong to the shard.
@@ -128,6 +132,8 @@ pub enum Due {
     Now,
     /// A day closes somewhere when stream time reaches this.
     DayCloses(Timestamp),
+    /// What is planned of somebody's revenue happens when stream time reaches this.
+    RevenueMoves(Timestamp),
 }
 
 /// How much a shard holds, for the operator.
@@ -180,6 +186,7 @@ impl Engine {
             dedup: Dedup::default(),
             sweep: Sweep::default(),
             changed: VecDeque::new(),
+            due: BTreeSet::new(),
             changelog: Changelog::default(),
             place,
             groups: Groups::default(),
@@ -212,7 +219,11 @@ impl Engine {
         let day = self.zones.day_of(zone, event.time);
         let over = self.zones.over(zone);
         if day < over.minus(self.terms.settings.correction_days) {
+            self.bill_late(known, zone, event, out);
             return Verdict::Rejected(too_late(day, over, self.terms.settings.correction_days));
+        }
+        if let Some(refusal) = self.refusal(known, day, event) {
+            return Verdict::Rejected(refusal);
         }
         self.remember(hash, event, watermark);
         let late = day <= over;
@@ -239,6 +250,75 @@ impl Engine {
             self.live.says(no, day, None, &self.terms);
         }
         self.mark(no);
+        self.pass_revenue(no, self.time.now(), out);
+    }
+
+    /// Why the account's ledger cannot take an event of the day `day` in, if it is one for it and it cannot.
+    fn refusal(&self, known: Option<AccountNo>, day: Day, event: &Event<'_>) -> Option<Rejection> {
+        let rates = &self.terms.settings.revenue.rates;
+        if let Body::Payment(payment) = &event.body {
+            return no_rate(payment.currency, day, rates);
+        }
+        let Body::Subscription(told) = &event.body else {
+            return None;
+        };
+        let account = known.and_then(|no| self.accounts[no as usize].as_ref());
+        let revenue = account.and_then(|account| account.revenue.as_deref());
+        Revenue::refusal(revenue, told, day, rates)
+    }
+
+    /// A state of a subscription comes too late for its day: it is booked on the oldest day that can be corrected.
+    fn bill_late(
+        &mut self,
+        known: Option<AccountNo>,
+        zone: ZoneNo,
+        event: &Event<'_>,
+        out: &mut dyn Outputs,
+    ) {
+        let over = self.zones.over(zone);
+        let day = over.minus(self.terms.settings.correction_days);
+        let Body::Subscription(told) = &event.body else {
+            return;
+        };
+        if self.refusal(known, day, event).is_some() {
+            return;
+        }
+        let no = known.unwrap_or_else(|| self.add_account(&event.account, zone, over));
+        self.catch_up(no, out);
+        let account = self.accounts[no as usize]
+            .as_mut()
+            .expect("a number found is of an account");
+        let mut around = Surroundings {
+            terms: &self.terms,
+            zones: &mut self.zones,
+        };
+        account.bill_late(event, told, &mut around);
+        self.mark(no);
+        self.pass_revenue(no, self.time.now(), out);
+    }
+
+    /// Lets time pass for the revenue of an account, if that changes anything, and tells what it does.
+    fn pass_revenue(&mut self, no: AccountNo, until: Timestamp, out: &mut dyn Outputs) {
+        let Some(account) = &mut self.accounts[no as usize] else {
+            return;
+        };
+        let Some(revenue) = account.revenue.as_mut().filter(|one| one.is_due(until)) else {
+            return;
+        };
+        if let Some(next) = revenue.next() {
+            self.due.remove(&(next, no));
+        }
+        revenue.pass(until, &self.terms);
+        let currency = self.terms.settings.revenue.rates.currency();
+        revenue.tell(&account.id, currency, out);
+        self.due.extend(revenue.next().map(|next| (next, no)));
+        self.mark(no);
+    }
+
+    /// The next account whose revenue time alone moves, if time is there.
+    fn next_due(&self) -> Option<AccountNo> {
+        let (at, no) = self.due.first()?;
+        (*at <= self.time.now()).then_some(*no)
     }
 
     /// The account's live values have changed, and its records.
@@ -382,7 +462,11 @@ impl Engine {
                     .zones
                     .next_end()
                     .plus_ms(self.terms.settings.lateness_ms);
-                Some(Due::DayCloses(at))
+                let planned = self.due.first().map(|(at, _)| *at);
+                match planned.filter(|planned| *planned < at) {
+                    Some(planned) => Some(Due::RevenueMoves(planned)),
+                    None => Some(Due::DayCloses(at)),
+                }
             }
         }
     }
@@ -391,6 +475,11 @@ impl Engine {
     pub fn work(&mut self, out: &mut dyn Outputs) -> bool {
         self.note_new_days();
         let mut left = STEP;
+        while let Some(no) = self.next_due().filter(|_| left > 0) {
+            self.due.pop_first();
+            self.pass_revenue(no, self.time.now(), out);
+            left -= 1;
+        }
         while self.sweep.walking && left > 0 {
             match self.accounts.get(self.sweep.at) {
                 Some(Some(_)) => match self.close_next(self.sweep.at as AccountNo, None, out) {
@@ -414,6 +503,7 @@ impl Engine {
 
     fn has_work(&self) -> bool {
         self.sweep.walking
+            || self.next_due().is_some()
             || self.live.has_work()
             || self.groups.has_news()
             || self.rollup.has_news()
@@ -475,6 +565,7 @@ impl Engine {
             };
             let to = self.zones.day_of(account.zone.value, last);
             while self.close_next(no, Some(to), out) {}
+            self.pass_revenue(no, self.time.now(), out);
             self.tell_corrections(no, out);
         }
         self.all_closed();
@@ -503,14 +594,23 @@ impl Engine {
         if account.closed >= over {
             return false;
         }
+        let end = account
+            .revenue
+            .as_ref()
+            .map(|one| one.end_of(account.closed.plus(1)));
+        if let Some(end) = end {
+            // Where input has ended a day is closed that time has not passed.
+            self.pass_revenue(no, self.time.now().max(end.minus_ms(1)), out);
+        }
         self.tell_corrections(no, out);
         let account = self.accounts[no as usize]
             .as_mut()
             .expect("it was there above");
         let day = account.close(&self.terms);
         if let Some(reading) = Reading::of(account, day, &self.terms, &self.zones) {
-            let values = self.terms.readers().tell_account(&reading.parts, day);
-            tell(account, day, &values, &[], &self.terms, &self.zones, out);
+            if let Some(values) = reading.told(day, &self.terms) {
+                tell(account, day, &values, &[], &self.terms, &self.zones, out);
+            }
             self.groups.add(day, &reading, &self.terms);
         }
         let changes = Changes::of(account, day, &self.terms);
@@ -518,6 +618,10 @@ impl Engine {
         out.day_closed(&Look::new(account, &self.terms, &self.zones));
         // Once: what happens to it later is kept like that of any other, and told if it comes back.
         if account.deleted_for() == Some(KEPT_DAYS + 1) {
+            let next = account.revenue.as_ref().and_then(|revenue| revenue.next());
+            if let Some(next) = next {
+                self.due.remove(&(next, no));
+            }
             self.changelog.forget(no, account);
         }
         self.mark(no);
@@ -548,8 +652,8 @@ impl Engine {
             if old == new {
                 continue;
             }
-            let values = |reading: &Reading| terms.readers().tell_account(&reading.parts, day);
-            let (was, is) = (old.as_ref().map(values), new.as_ref().map(values));
+            let values = |reading: &Reading| reading.told(day, terms);
+            let (was, is) = (old.as_ref().and_then(values), new.as_ref().and_then(values));
             match (was, is) {
                 (was, Some(is)) if was.as_ref() == Some(&is) => {}
                 (was, Some(is)) => {
@@ -591,11 +695,9 @@ impl Engine {
                     account.changed = false;
                     let now = self.time.now();
                     let day = self.zones.day_of(account.zone.value, now);
-                    let there = account.lifecycle.deleted_on().is_none();
-                    let reading =
-                        there.then(|| Reading::now(account, day, &self.terms, &self.zones));
-                    if let Some(reading) = &reading {
-                        let values = self.terms.readers().tell_account(&reading.parts, day);
+                    let reading = Reading::now(account, (day, now), &self.terms, &self.zones);
+                    let told = reading.as_ref();
+                    if let Some(values) = told.and_then(|told| told.told(day, &self.terms)) {
                         out.account_metrics(&AccountMetrics {
                             account: &account.id,
                             as_of: now,
@@ -659,7 +761,12 @@ impl Engine {
                 bytes: size.bytes
                     + size_of::<Account>()
                     + account.users.bytes()
-                    + account.totals.bytes(),
+                    + account.totals.bytes()
+                    + account.invoices.as_ref().map_or(0, |one| one.bytes())
+                    + account
+                        .revenue
+                        .as_ref()
+                        .map_or(0, |revenue| revenue.bytes()),
                 ..size
             },
         )

@@ -13,7 +13,7 @@ use crate::cohorts::Changes;
 use crate::cohorts::days::Days;
 use crate::limit::{Last, Limit};
 use crate::pack::{Malformed, Packer, Unpacker};
-use crate::reading::{Reading, pack_parts, unpack_parts};
+use crate::reading::{Reading, ToGroup, pack_parts, unpack_parts};
 use crate::terms::Terms;
 
 /// The dimension that every account is in, and its one segment.
@@ -86,16 +86,69 @@ struct Cell {
     parts: Parts,
 }
 
-impl Open {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.accounts == 0
+/// What an account gives to a group: parts, for each column of groups.
+pub(crate) struct Given<'g> {
+    parts: &'g [Parts],
+    /// Where in them the parts of each column stand.
+    places: &'g [usize],
+    is_in: bool,
+    /// Parts of flows, in the order of their columns.
+    flows: Option<&'g [Parts]>,
+    terms: &'g Terms,
+}
+
+impl<'g> Given<'g> {
+    /// `places` says where the parts of each column of groups stand in the reading.
+    pub(crate) fn of(
+        reading: &'g Reading,
+        places: &'g [usize],
+        to: &ToGroup<'g>,
+        terms: &'g Terms,
+    ) -> Given<'g> {
+        Given {
+            parts: &reading.parts,
+            places,
+            is_in: to.is_in,
+            flows: to.flows,
+            terms,
+        }
     }
 
-    pub(crate) fn add(&mut self, reading: &Reading, places: &[usize]) {
-        self.accounts += 1;
-        self.cells.resize(places.len(), Cell::default());
-        for (cell, place) in self.cells.iter_mut().zip(places) {
-            let parts = &reading.parts[*place];
+    fn columns(&self) -> usize {
+        self.places.len()
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &'g Parts> {
+        let flows = self.flows.map(|flows| {
+            let columns = self.terms.readers().flow_columns();
+            columns.zip(flows).collect::<Vec<_>>()
+        });
+        let (parts, is_in) = (self.parts, self.is_in);
+        let places = self.places.iter().enumerate();
+        places.map(move |(column, place)| {
+            let flow = flows.as_ref().and_then(|flows| {
+                let found = flows.binary_search_by_key(&column, |(column, _)| *column);
+                found.ok().map(|found| flows[found].1)
+            });
+            match (flow, is_in) {
+                (Some(flow), _) => flow,
+                (None, true) => &parts[*place],
+                (None, false) => &Parts::Nothing,
+            }
+        })
+    }
+}
+
+impl Open {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accounts == 0 && self.cells.iter().all(|cell| cell.said_by == 0)
+    }
+
+    /// Adds what an account gives.
+    pub(crate) fn add(&mut self, given: &Given<'_>) {
+        self.accounts += u64::from(given.is_in);
+        self.cells.resize(given.columns(), Cell::default());
+        for (cell, parts) in self.cells.iter_mut().zip(given.parts()) {
             if *parts != Parts::Nothing {
                 cell.said_by += 1;
                 cell.parts.add(parts);
@@ -103,11 +156,12 @@ impl Open {
         }
     }
 
-    pub(crate) fn subtract(&mut self, reading: &Reading, places: &[usize]) {
-        debug_assert!(self.accounts > 0, "only who was added is taken out");
-        self.accounts = self.accounts.saturating_sub(1);
-        for (cell, place) in self.cells.iter_mut().zip(places) {
-            let parts = &reading.parts[*place];
+    /// Takes out what an account gave.
+    pub(crate) fn subtract(&mut self, given: &Given<'_>) {
+        let accounts = u64::from(given.is_in);
+        debug_assert!(self.accounts >= accounts, "only who was added is taken out");
+        self.accounts = self.accounts.saturating_sub(accounts);
+        for (cell, parts) in self.cells.iter_mut().zip(given.parts()) {
             if *parts != Parts::Nothing {
                 cell.said_by = cell.said_by.saturating_sub(1);
                 match cell.said_by {
@@ -177,6 +231,16 @@ impl Part {
             accounts: open.accounts,
             parts: open.cells.iter().map(|cell| cell.parts.clone()).collect(),
         }
+    }
+
+    /// Whether nobody is in the group, and no revenue moved in it lately.
+    pub(crate) fn is_empty(&self) -> bool {
+        let is_nothing = |parts: &Parts| match parts {
+            Parts::Nothing => true,
+            Parts::Sums(sums) => sums.iter().all(|sum| *sum == 0),
+            Parts::Table(_) | Parts::Spread(_) | Parts::Newest(_) => false,
+        };
+        self.accounts == 0 && self.parts.iter().all(is_nothing)
     }
 
     /// Takes the part of another shard in.
@@ -269,12 +333,13 @@ impl Groups {
         day: Day,
         reading: &Reading,
         terms: &Terms,
-        change: fn(&mut Open, &Reading, &[usize]),
+        change: fn(&mut Open, &Given<'_>),
     ) {
         if day <= self.frozen {
             return;
         }
-        for (dimension, segment) in reading.groups(terms) {
+        for to in reading.groups(terms) {
+            let (dimension, segment) = (to.dimension, to.segment);
             let name = GroupDay {
                 day,
                 dimension: dimension.into(),
@@ -287,7 +352,8 @@ impl Groups {
                 sums: Sums::Open(Box::default()),
                 written: false,
             });
-            change(row.sums.open(), reading, terms.readers().of_groups());
+            let places = terms.readers().of_groups();
+            change(row.sums.open(), &Given::of(reading, places, &to, terms));
             self.unsaved.insert(name.clone());
             self.unsaid.insert(name);
         }

@@ -17,6 +17,7 @@ mod dedup;
 mod engine;
 mod explain;
 mod facts;
+mod flows;
 mod groups;
 pub mod ledger;
 mod limit;
@@ -26,6 +27,7 @@ mod metrics;
 mod pack;
 mod pieces;
 mod reading;
+mod revenue;
 mod rollup;
 mod settings;
 mod spread;
@@ -38,9 +40,10 @@ pub use changelog::{BrokenState, Put};
 pub use cohorts::{CohortMeasure, cohort_measures};
 pub use engine::{Due, Engine, Outputs, Pace, Place, Size, Verdict};
 pub use explain::{ByUser, Explanation, Look, NoValue, OnDay};
+pub use flows::{Flows, Window};
 pub use live::Beat;
 pub use metrics::{
-    Asked, CATALOGUE, Metric, Read, account_columns, account_infos, group_columns, infos,
+    Asked, CATALOGUE, Metric, OfFlows, Read, account_columns, account_infos, group_columns, infos,
 };
 pub use metrics::{Deed, Fact, Moment, Part, Show, Why};
 pub use settings::{Revenue, Settings};

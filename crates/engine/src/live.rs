@@ -14,7 +14,7 @@ use mainstay_model::{Day, Timestamp};
 
 use crate::changelog::Put;
 use crate::engine::{AccountNo, Engine, Outputs};
-use crate::groups::{ALL, Open, Part};
+use crate::groups::{self, ALL, Open, Part};
 use crate::limit::{Last, Limit};
 use crate::live_groups::{LiveGroups, mark_key, part_key};
 use crate::pack::{Malformed, Packer, Unpacker};
@@ -280,10 +280,11 @@ impl Live {
         &mut self,
         reading: &Reading,
         terms: &Terms,
-        change: fn(&mut Open, &Reading, &[usize]),
+        change: fn(&mut Open, &groups::Given<'_>),
     ) {
         let places: Vec<usize> = (0..reading.parts.len()).collect();
-        for (dimension, segment) in reading.groups(terms) {
+        for to in reading.groups(terms) {
+            let (dimension, segment) = (to.dimension, to.segment);
             let group = Group {
                 dimension: dimension.into(),
                 segment: segment.into(),
@@ -292,7 +293,10 @@ impl Live {
                 continue;
             }
             let row = self.rows.entry(group.clone()).or_default();
-            change(&mut row.sum, reading, &places);
+            change(
+                &mut row.sum,
+                &groups::Given::of(reading, &places, &to, terms),
+            );
             if !std::mem::replace(&mut row.listed, true) {
                 self.changed.push_back(group);
             }

@@ -238,9 +238,9 @@ impl LiveGroups {
             whole.stale &= part.stale;
             whole.sum.add(&part.sum);
         }
-        match whole.sum.accounts {
-            0 => Whole::Nobody,
-            _ => Whole::Of(whole),
+        match whole.sum.is_empty() {
+            true => Whole::Nobody,
+            false => Whole::Of(whole),
         }
     }
 

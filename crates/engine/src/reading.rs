@@ -3,9 +3,10 @@
 //! Records of the account are told from it, and it is what the account gives to its groups. Here is also the
 //! binary form of parts.
 
-use mainstay_model::{Day, Parts, Sorted};
+use mainstay_model::{Day, Parts, Sorted, Timestamp, Value};
 
 use crate::account::Account;
+use crate::flows::{self, Share};
 use crate::groups::ALL;
 use crate::pack::{Malformed, Packer, Unpacker};
 use crate::terms::Terms;
@@ -22,23 +23,63 @@ pub(crate) struct Reading {
     pub(crate) parts: Vec<Parts>,
     /// One for each trait that makes groups, in the order of the config.
     pub(crate) segments: Vec<Box<str>>,
+    /// The account is there. One that was deleted has no part in a group but in flows of days before.
+    pub(crate) here: bool,
+    /// How its revenue moved in groups in which it was not all the time, by rising dimension.
+    pub(crate) shares: Vec<Share>,
+}
+
+/// What an account gives to a group.
+pub(crate) struct ToGroup<'r> {
+    pub(crate) dimension: &'r str,
+    pub(crate) segment: &'r str,
+    /// It is in the group.
+    pub(crate) is_in: bool,
+    /// How its revenue moved in the group, where it was not there all the time.
+    pub(crate) flows: Option<&'r [Parts]>,
 }
 
 impl Reading {
     /// Reads an account as of a day; `None` when the account is not known on that day.
     pub(crate) fn of(account: &Account, day: Day, terms: &Terms, zones: &Zones) -> Option<Reading> {
         let known = account.lifecycle.is_known_on(day);
-        known.then(|| Reading::now(account, day, terms, zones))
+        Reading::by(&View::new(account, terms, zones, day), known)
     }
 
-    /// Reads an account that is there, whatever is known of it on that day.
-    pub(crate) fn now(account: &Account, day: Day, terms: &Terms, zones: &Zones) -> Reading {
-        let view = View::new(account, terms, zones, day);
-        let segment = |(no, _)| account.value_of(no, day).unwrap_or(UNKNOWN).into();
-        Reading {
-            parts: terms.readers().read(&view),
-            segments: terms.segments().map(segment).collect(),
+    /// Reads an account as of an instant of today: if it is there, whatever is known of it.
+    pub(crate) fn now(
+        account: &Account,
+        (day, now): (Day, Timestamp),
+        terms: &Terms,
+        zones: &Zones,
+    ) -> Option<Reading> {
+        let there = account.lifecycle.deleted_on().is_none();
+        Reading::by(&View::new(account, terms, zones, day).until(now), there)
+    }
+
+    fn by(view: &View<'_>, here: bool) -> Option<Reading> {
+        let (account, terms, day) = (view.account, view.terms, view.day);
+        let shares = flows::shares(view, here);
+        if !here && shares.is_empty() {
+            return None;
         }
+        let parts = match here {
+            true => terms.readers().read(view),
+            false => terms.readers().nothing(),
+        };
+        let segment = |(no, _)| account.value_of(no, day).unwrap_or(UNKNOWN).into();
+        Some(Reading {
+            parts,
+            segments: terms.segments().map(segment).collect(),
+            here,
+            shares,
+        })
+    }
+
+    /// The values that its account is told, if it is there.
+    pub(crate) fn told(&self, day: Day, terms: &Terms) -> Option<Vec<Value>> {
+        let readers = terms.readers();
+        self.here.then(|| readers.tell_account(&self.parts, day))
     }
 
     /// What of it groups are told from, in the order of the columns of groups.
@@ -47,24 +88,50 @@ impl Reading {
         let parts = places.map(|place| std::mem::take(&mut self.parts[*place]));
         Reading {
             parts: parts.collect(),
-            segments: self.segments,
+            ..self
         }
     }
 
-    /// The groups that the account is in, by dimension and segment: the fleet, and one for each trait.
-    pub(crate) fn groups<'r>(
-        &'r self,
-        terms: &'r Terms,
-    ) -> impl Iterator<Item = (&'r str, &'r str)> {
+    /// The groups that the account gives something to: the fleet, and one for each trait; and those that it left
+    /// within a window.
+    pub(crate) fn groups<'r>(&'r self, terms: &'r Terms) -> impl Iterator<Item = ToGroup<'r>> {
         let segments = terms.segments().zip(&self.segments);
         let segments = segments.map(|((_, dimension), segment)| (dimension, &**segment));
-        std::iter::once((ALL, ALL)).chain(segments)
+        let own = std::iter::once((ALL, ALL)).chain(segments).enumerate();
+        own.flat_map(move |(no, (dimension, segment))| {
+            let shares = || {
+                self.shares
+                    .iter()
+                    .filter(move |share| share.dimension == no)
+            };
+            let whole = shares().next().is_none() && self.here;
+            let whole = whole.then_some(ToGroup {
+                dimension,
+                segment,
+                is_in: true,
+                flows: None,
+            });
+            let shared = shares().map(move |share| ToGroup {
+                dimension,
+                segment: &share.segment,
+                is_in: self.here && *share.segment == *segment,
+                flows: Some(&share.parts),
+            });
+            whole.into_iter().chain(shared)
+        })
     }
 
     pub(crate) fn pack(&self, to: &mut Packer<'_>) {
         to.uint(self.segments.len() as u64);
         for segment in &self.segments {
             to.bytes(segment.as_bytes());
+        }
+        to.uint(u64::from(self.here) | (self.shares.len() as u64) << 1);
+        for share in &self.shares {
+            to.uint(share.dimension as u64);
+            to.bytes(share.segment.as_bytes());
+            to.uint(share.parts.len() as u64);
+            share.parts.iter().for_each(|parts| pack_parts(parts, to));
         }
         for parts in &self.parts {
             pack_parts(parts, to);
@@ -76,12 +143,31 @@ impl Reading {
         let segments = from.uint()?;
         let segments = (0..segments).map(|_| Ok(from.text()?.into()));
         let segments = segments.collect::<Result<_, Malformed>>()?;
+        let flags = from.uint()?;
+        let shares = (0..flags >> 1).map(|_| unpack_share(from));
+        let shares = shares.collect::<Result<_, Malformed>>()?;
         let mut parts = Vec::new();
         while !from.is_empty() {
             parts.push(unpack_parts(from)?);
         }
-        Ok(Reading { parts, segments })
+        Ok(Reading {
+            parts,
+            segments,
+            here: flags & 1 != 0,
+            shares,
+        })
     }
+}
+
+fn unpack_share(from: &mut Unpacker<'_>) -> Result<Share, Malformed> {
+    let dimension = usize::try_from(from.uint()?).map_err(|_| Malformed)?;
+    let segment = from.text()?.into();
+    let parts = (0..from.uint()?).map(|_| unpack_parts(from));
+    Ok(Share {
+        dimension,
+        segment,
+        parts: parts.collect::<Result<_, Malformed>>()?,
+    })
 }
 
 const NOTHING: u64 = 0;
@@ -185,9 +271,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_reading_comes_back(parts in prop::collection::vec(parts(), 0..9), segments: Vec<String>) {
+        fn a_reading_comes_back(
+            parts in prop::collection::vec(parts(), 0..9),
+            segments: Vec<String>,
+            here: bool,
+            shares in prop::collection::vec(("[a-z]{0,3}", prop::collection::vec(parts(), 0..3)), 0..3),
+        ) {
             let segments = segments.into_iter().map(String::into_boxed_str).collect();
-            let reading = Reading { parts, segments };
+            let shares = shares.into_iter().enumerate();
+            let shares = shares.map(|(dimension, (segment, parts))| Share {
+                dimension,
+                segment: segment.into(),
+                parts,
+            });
+            let reading = Reading {
+                parts,
+                segments,
+                here,
+                shares: shares.collect(),
+            };
             let mut bytes = Vec::new();
             reading.pack(&mut Packer(&mut bytes));
             prop_assert_eq!(Reading::unpack(&mut Unpacker(&bytes)), Ok(reading));

@@ -366,7 +366,7 @@ impl Rollup {
         sum.pack(&mut Packer(&mut packed));
         let before = match &day.told {
             Some(told) if *told.sum == *packed => return,
-            None if sum.accounts == 0 => return,
+            None if sum.is_empty() => return,
             told => told.as_ref().map(|told| values_of(&told.sum, &name, terms)),
         };
         let values = values(&sum, &name, terms);
@@ -495,11 +495,11 @@ fn values_of(sum: &[u8], name: &GroupDay, terms: &Terms) -> Vec<Value> {
     }
 }
 
-/// The values of a group; none when nobody is in it.
+/// The values of a group; none when nobody is in it and nothing moved in it lately.
 fn values(sum: &Part, name: &GroupDay, terms: &Terms) -> Vec<Value> {
-    match sum.accounts {
-        0 => Vec::new(),
-        _ => terms.readers().tell_group(&sum.parts, name.day),
+    match sum.is_empty() {
+        true => Vec::new(),
+        false => terms.readers().tell_group(&sum.parts, name.day),
     }
 }
 

@@ -110,7 +110,20 @@ impl Settings {
         for name in self.features.keys().chain(&self.segments) {
             to.bytes(name.as_bytes());
         }
+        self.revenue.pack(&mut to);
         xxh3_64(&bytes)
+    }
+}
+
+impl Revenue {
+    fn pack(&self, to: &mut Packer<'_>) {
+        self.rules.pack(to);
+        to.bytes(self.rates.currency().code().as_bytes());
+        for (currency, day, rate) in self.rates.all() {
+            to.bytes(currency.code().as_bytes());
+            to.int(day.0.into());
+            to.wide(rate.parts());
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::facts::past::Counts;
 use crate::facts::sessions::Session;
 use crate::facts::totals::Total;
 use crate::facts::users::User;
+use crate::flows::{Flows, Table, Window};
+use crate::revenue::Revenue;
 use crate::spread;
 use crate::terms::Terms;
 use crate::zones::Zones;
@@ -23,7 +25,10 @@ pub struct View<'a> {
     zones: &'a Zones,
     /// The day that is asked for.
     pub(crate) day: Day,
+    /// Up to which instant of it time has come; none when it is over.
+    now: Option<Timestamp>,
     scan: OnceCell<Scan>,
+    table: OnceCell<Option<Table>>,
 }
 
 /// What looking through all users of an account tells.
@@ -149,8 +154,39 @@ impl<'a> View<'a> {
             terms,
             zones,
             day,
+            now: None,
             scan: OnceCell::new(),
+            table: OnceCell::new(),
         }
+    }
+
+    /// The same as of an instant of the day, which is not over.
+    pub(crate) fn until(self, now: Timestamp) -> Self {
+        View {
+            now: Some(now),
+            ..self
+        }
+    }
+
+    /// How revenue moved on the days that windows reach; none without any.
+    pub(crate) fn table(&self) -> Option<&Table> {
+        let revenue = self.account.revenue.as_deref();
+        let table = self
+            .table
+            .get_or_init(|| revenue.map(|revenue| Table::of(self, revenue)));
+        table.as_ref()
+    }
+
+    /// How revenue moved within a window.
+    pub(crate) fn flows(&self, window: Window) -> Flows {
+        let table = self.table();
+        table.map_or_else(Flows::default, |table| table.whole(window, self.day))
+    }
+
+    /// The last instant that counts, by the days of the account's books.
+    pub(crate) fn last_instant(&self, revenue: &Revenue) -> Timestamp {
+        let end = revenue.end_of(self.day).minus_ms(1);
+        self.now.map_or(end, |now| now.min(end))
     }
 
     pub(crate) fn scan(&self) -> &Scan {
@@ -160,6 +196,14 @@ impl<'a> View<'a> {
     /// The end of the day, where the account is.
     pub(crate) fn end(&self) -> Timestamp {
         self.zones.zone(self.account.zone.value).end_of(self.day)
+    }
+
+    /// The day of an instant, where the account is.
+    pub(crate) fn day_of(&self, at: Timestamp) -> Day {
+        match &self.account.revenue {
+            Some(revenue) => revenue.day_of(at),
+            None => self.zones.zone(self.account.zone.value).day_of(at),
+        }
     }
 
     /// A sum over the last `days` days.

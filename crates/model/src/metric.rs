@@ -36,6 +36,10 @@ pub enum Unit {
     Seconds,
     /// A number of calendar days.
     Days,
+    /// Minor units of the currency of the reports.
+    Money,
+    /// One of a few names.
+    Name,
     /// A calendar date.
     Date,
     /// Counts by a small number, the first for 1.
@@ -113,7 +117,7 @@ impl Column {
 pub enum Value {
     /// A denominator is 0, or something that it needs is unknown or not configured: `null`, never 0.
     Undefined,
-    /// A number of things or days.
+    /// A number of things or days, or minor units of money.
     Count(i64),
     /// A quotient, rounded once, where it leaves.
     Ratio(f64),
@@ -123,4 +127,6 @@ pub enum Value {
     List(Vec<u64>),
     /// A date.
     Day(Day),
+    /// One of a few names.
+    Name(&'static str),
 }

@@ -12,8 +12,9 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_engine::Settings;
-use mainstay_model::{Timestamp, Zone};
+use mainstay_engine::ledger::{ChurnAt, Mode, Paused, Rates, Rules};
+use mainstay_engine::{Revenue, Settings};
+use mainstay_model::{Currency, Day, Decimal, Timestamp, Zone};
 use serde_json::{Value, json};
 
 use crate::rng::Rng;
@@ -51,6 +52,10 @@ pub fn settings() -> Settings {
         ("noise", names(&["ping"])),
     ];
     Settings {
+        revenue: Revenue {
+            rates: rates(),
+            ..Revenue::default()
+        },
         key_actions: names(&["report_sent"]),
         active_ignore: names(&["ping"]),
         features: features.map(|(name, of)| (name.to_owned(), of)).into(),
@@ -85,8 +90,54 @@ pub fn settings_of(seed: u64) -> Settings {
         onboarding_steps: some_names(&mut rng),
         dormant_days: rng.between(1, 21) as i32,
         segments,
+        revenue: revenue_of(&mut rng),
         ..settings()
     }
+}
+
+/// Rules of revenue: those of any tool, and some of none.
+fn revenue_of(rng: &mut Rng) -> Revenue {
+    let modes = [
+        Mode::Mainstay,
+        Mode::Mainstay,
+        Mode::Stripe,
+        Mode::Profitwell,
+        Mode::Maxio,
+        Mode::Chargebee,
+    ];
+    let of_mode = Rules::of(modes[rng.below(modes.len() as u64) as usize]);
+    let days = [None, None, Some(1), Some(10)];
+    let churn_at = [ChurnAt::ServiceEnd, of_mode.churn_at, ChurnAt::Requested];
+    Revenue {
+        rules: Rules {
+            churn_at: churn_at[rng.below(3) as usize],
+            past_due_churn_days: days[rng.below(4) as usize],
+            paused: [Paused::Keep, Paused::Zero][rng.below(2) as usize],
+            ..of_mode
+        },
+        rates: rates(),
+    }
+}
+
+/// Dollars for an euro from the beginning, and for a pound from some day on.
+fn rates() -> Rates {
+    let currency = |code| Currency::of(code).expect("ISO 4217 has it");
+    let mut rates = Rates::into(currency("USD"));
+    for (code, day, rate) in [
+        ("EUR", "2020-01-01", "1.1"),
+        ("EUR", "2026-03-03", "1.2"),
+        ("EUR", "2026-03-11", "1.1999"),
+        ("EUR", "2026-04-01", "1.1999"),
+        ("EUR", "2026-05-02", "1.07"),
+        ("GBP", "2026-03-06", "1.3"),
+        ("GBP", "2026-03-21", "1.25"),
+    ] {
+        let day: Day = day.parse().expect("a date");
+        let rate = Decimal::parse(rate).expect("a decimal number");
+        let set = rates.set(currency(code), day, rate);
+        set.expect("all rates are above 0");
+    }
+    rates
 }
 
 /// Each of the names of product events, or not.
@@ -218,12 +269,17 @@ impl History {
         let used = |data: Value| at_time("product.event", data);
         let variant = step.what / 32;
         let (time, kind, data) = match step.what % 32 {
-            0..=9 => used(match variant {
+            0..=5 => used(match variant {
                 0..=4 => json!({"name": "opened"}),
                 5 => json!({"name": "opened", "actor": "agent"}),
                 6 => json!({"name": "chart_viewed", "actor": null}),
                 _ => json!({"name": "chart_viewed", "actor": "human", "duration_ms": 1500}),
             }),
+            6 => {
+                let (kind, data) = invoice(step);
+                at_time(kind, data)
+            }
+            7..=9 => at_time("subscription.updated", self.subscription(step, time)),
             10..=14 => used(match variant {
                 0..=5 => json!({"name": "report_sent"}),
                 6 => json!({"name": "report_sent", "actor": "api"}),
@@ -269,6 +325,76 @@ impl History {
             event["source"] = json!("web");
         }
         self.tell(account, time, event);
+    }
+
+    /// A state of one of a few subscriptions, as it is told at `time`.
+    fn subscription(&self, step: Step, time: Timestamp) -> Value {
+        let in_days = |days: i64| json!(time.plus_ms(days * DAY_MS).to_string());
+        let (id, currency) = [
+            ("main", "USD"),
+            ("main", "USD"),
+            ("more", "USD"),
+            ("euro", "EUR"),
+            ("pound", "GBP"),
+        ][usize::from(step.user) % 5];
+        let choice = step.user / 5;
+        let price = [
+            json!({"price_id": "p", "unit_amount_minor": 1000, "quantity": 3, "interval": "month"}),
+            json!({"price_id": "p", "unit_amount_minor": 2599, "quantity": 1, "interval": "month"}),
+            json!({"price_id": "q", "unit_amount_minor": 100_000, "quantity": 1, "interval": "year"}),
+            json!({"price_id": "q", "unit_amount_minor": "7.5", "quantity": 9, "interval": "week"}),
+            json!({"price_id": "p", "unit_amount_minor": 0, "quantity": 1, "interval": "month"}),
+        ];
+        let price = |choice: u8| json!([price[usize::from(choice) % 5].clone()]);
+        let mut data = json!({"subscription_id": id, "currency": currency, "status": "active",
+            "items": price(choice), "started_at": in_days(i64::from(choice % 3) * -200),
+            "current_period_end": in_days(30)});
+        let plans = [0, 1, 3, 12, 40];
+        let plan = plans[usize::from(choice) % plans.len()];
+        match (step.what / 32, choice % 4) {
+            (0 | 1, _) => {}
+            (2, 0) => {
+                data["started_at"] = in_days(plan);
+                data["term_end"] = in_days(365);
+            }
+            (2, 1) => data["next"] = json!({"at": in_days(plan), "items": price(choice + 1)}),
+            (2, _) => data["term_end"] = in_days(plan),
+            (3, _) => {
+                data["status"] = json!("trialing");
+                data["trial_end"] = in_days(14);
+            }
+            (4, 0) => data["cancel_requested_at"] = in_days(0),
+            (4, _) => data["cancel_at"] = in_days(plan),
+            (5, back) => {
+                data["status"] = json!("canceled");
+                if back > 0 {
+                    data["ended_at"] = self.some_days_before(time, i64::from(back) * 7);
+                }
+            }
+            (6, how) => {
+                let statuses = ["paused", "past_due", "unpaid", "incomplete"];
+                data["status"] = json!(statuses[usize::from(how)]);
+            }
+            (_, half) => {
+                data["discounts"] = json!([{"percent_off": 12.5 * f64::from(half + 1),
+                    "duration": "repeating", "ends_at": in_days(plan)}]);
+            }
+        }
+        if id == "more" {
+            data["version"] = json!(step.leap % 4);
+        }
+        data
+    }
+
+    /// An end in hindsight; only where that may be, one that can no longer be corrected.
+    fn some_days_before(&self, time: Timestamp, days: i64) -> Value {
+        let before = time.minus_ms(days * DAY_MS);
+        let oldest = self.now.minus_ms(33 * DAY_MS);
+        let before = match self.limits.beyond_horizon {
+            true => before.minus_ms(30 * DAY_MS),
+            false => before.max(oldest).min(time),
+        };
+        json!(before.to_string())
     }
 
     fn tell(&mut self, account: &'static str, time: Timestamp, event: Value) {
@@ -388,6 +514,21 @@ impl History {
     }
 }
 
+/// What becomes of one of a few invoices.
+fn invoice(step: Step) -> (&'static str, Value) {
+    let kind = match step.what / 32 {
+        0..=2 => "invoice.paid",
+        3 | 4 => "invoice.payment_failed",
+        5 => "invoice.voided",
+        6 => "payment.refunded",
+        _ => "payment.disputed",
+    };
+    let currency = ["USD", "EUR", "USD", "GBP"][usize::from(step.user / 4) % 4];
+    let data = json!({"invoice_id": format!("in{}", step.user % 4), "currency": currency,
+        "amount_minor": 1000 + 7 * i64::from(step.user), "recurring": !step.user.is_multiple_of(3)});
+    (kind, data)
+}
+
 /// What an event says of an account: few values, so that accounts meet in segments, and what takes them away.
 fn account_data(choice: u8) -> Value {
     match choice % 12 {
@@ -402,7 +543,8 @@ fn account_data(choice: u8) -> Value {
         8 => json!({"traits": {"tier": "gold", "plan": "of no account"}}),
         9 => json!({"traits": {"tier": "base", "beta": true}}),
         10 => json!({"traits": {"tier": null, "beta": 7}, "industry": null, "owner": null}),
-        _ => json!({"name": "no trait"}),
+        _ if choice < 120 => json!({"name": "no trait", "renewal_at": "2026-04-15T00:00:00Z"}),
+        _ => json!({"renewal_at": null}),
     }
 }
 
@@ -575,6 +717,7 @@ mod tests {
             Code::BadField,
             Code::UnknownType,
             Code::DuplicateKey,
+            Code::BadCurrency,
         ] {
             assert!(met(Fate::Refused(code)) > 0, "{code}: {fates:?}");
         }
@@ -616,6 +759,10 @@ mod tests {
                     .insert(cohort.value.to_string());
             }
         }
+        // Which is why it is told.
+        values.retain(|name, _| !name.contains("residual"));
+        // An account stays with itself.
+        values.retain(|name, _| !name.starts_with("account mrr_transfer"));
         let poor = values.iter().filter(|(_, values)| values.len() < 2);
         let poor: Vec<_> = poor.collect();
         assert!(poor.is_empty(), "{poor:?}");

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use mainstay_codec::{Format, Limits};
 use mainstay_engine::ledger::{
-    Balance, ChurnAt, Discounts, FreeAfterPaid, Kind, Ledger, Life, Movement, Passive, Paused,
-    Policy, Rates, Rules, State, Tell,
+    Balance, ChurnAt, Days, Discounts, FreeAfterPaid, Kind, Ledger, Life, Movement, Passive,
+    Paused, Policy, Rates, Rules, State, Tell,
 };
 use mainstay_model::{Body, Currency, Day, Decimal, Timestamp, Zone};
 use mainstay_testkit::oracle::mrr::{self, Moved, Terms, Told};
@@ -55,6 +55,7 @@ fn history() -> impl Strategy<Value = History> {
                 id: format!("e{place}"),
                 time: instant(time),
                 data,
+                open: Timestamp::MIN,
             }
         };
         History {
@@ -255,6 +256,7 @@ fn decoded(told: &Told) -> State {
             source: None,
             at: event.time,
             told: of.into_owned(),
+            booked_from: None,
         });
     });
     decoded.unwrap_or_else(|why| panic!("{record}: {why}"));
@@ -275,7 +277,8 @@ fn rates(terms: &Terms) -> Rates {
 fn ledger(history: &History) -> Ledger {
     let rates = rates(&history.terms);
     let mut ledger = Ledger::default();
-    let policy = policy(&history.terms, &rates);
+    let days = Days::of(history.terms.zone);
+    let policy = policy(&history.terms, &rates, &days);
     for told in &history.told {
         ledger.take(decoded(told), &policy).unwrap();
     }
@@ -283,11 +286,11 @@ fn ledger(history: &History) -> Ledger {
     ledger
 }
 
-fn policy<'p>(terms: &'p Terms, rates: &'p Rates) -> Policy<'p> {
+fn policy<'p>(terms: &'p Terms, rates: &'p Rates, days: &'p Days) -> Policy<'p> {
     Policy {
         rules: &terms.rules,
         rates,
-        zone: &terms.zone,
+        days,
     }
 }
 
@@ -372,7 +375,8 @@ proptest! {
     ) {
         let in_order = ledger(&history);
         let rates = rates(&history.terms);
-        let policy = policy(&history.terms, &rates);
+        let days = Days::of(history.terms.zone);
+        let policy = policy(&history.terms, &rates, &days);
         let mut other = Ledger::default();
         let mut heard: BTreeMap<String, Movement> = BTreeMap::new();
         // What a reader of the topic has in the end, who takes the last of each id.

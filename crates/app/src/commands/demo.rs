@@ -272,7 +272,7 @@ impl Shown<'_> {
             lag: seen.lag(),
             latency: seen.latency(),
             rows: Picture::rows_of(&seen, &self.stories),
-            movements: seen.movements,
+            movements: seen.movements_so_far(),
             currency: self.currency,
             url: self.url.clone(),
         }

@@ -341,6 +341,7 @@ fn to_json(value: &Value) -> serde_json::Value {
         Value::Seconds(ms) => (*ms as f64 / 1000.0).into(),
         Value::List(counts) => counts.as_slice().into(),
         Value::Day(day) => day.to_string().into(),
+        Value::Name(name) => (*name).into(),
     }
 }
 

@@ -73,6 +73,8 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Ratio => "ratio",
         Unit::Seconds => "seconds",
         Unit::Days => "days",
+        Unit::Money => "money",
+        Unit::Name => "name",
         Unit::Date => "date",
         Unit::Histogram => "histogram",
     }

@@ -125,6 +125,7 @@ pub(crate) fn metrics_settings(config: &Config, plan: &Plan) -> prometheus::Sett
             top: config.prometheus.top as usize,
             ..AccountLimits::default()
         },
+        currency: plan.settings.revenue.rates.currency(),
         lateness_ms: plan.settings.lateness_ms,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }

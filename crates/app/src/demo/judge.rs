@@ -4,7 +4,7 @@
 //! day in its own, slow way. What was published is read back from the topic, as a customer would. Both have
 //! threads of their own; the judge compares all account-days that are closed, never a sample.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +14,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use mainstay_connectors::kafka::{Reader, partition_of};
 use mainstay_engine::Settings;
+use mainstay_model::Zone;
 use mainstay_testkit::company::Record;
 use mainstay_testkit::oracle::{Fate, Found, Oracle, Truth};
 
 use super::SHARDS;
+use super::movements::Movements;
 use super::watcher::Watcher;
 
 /// What the comparison found.
@@ -133,10 +135,36 @@ pub(super) fn read_back(
     }
 }
 
-/// Compares.
-pub(super) fn judge(expected: &Expected, published: &Found, watcher: &Watcher) -> Verdict {
+/// Where the movements of an account do not add up to what it pays at the end of its last closed day.
+fn books(truth: &Truth, told: &Movements, zones: &BTreeMap<String, Zone>) -> Vec<String> {
+    let mut off = Vec::new();
+    for (account, days) in &truth.accounts {
+        let Some((day, metrics)) = days.last_key_value() else {
+            continue;
+        };
+        let zone = zones.get(account).unwrap_or(&Zone::UTC);
+        let sum = told.sum(account, zone.end_of(*day));
+        let mrr = metrics.get("mrr").and_then(|mrr| mrr.as_i64());
+        let mrr = mrr.unwrap_or_default();
+        if sum != mrr {
+            off.push(format!(
+                "{account} {day}: movements add up to {sum}, expected {mrr}"
+            ));
+        }
+    }
+    off
+}
+
+/// Compares. Days of accounts are those of `zones`.
+pub(super) fn judge(
+    expected: &Expected,
+    published: &Found,
+    zones: &BTreeMap<String, Zone>,
+    watcher: &Watcher,
+) -> Verdict {
     let mut differences = expected.truth.differences(published);
     let seen = watcher.seen();
+    differences.extend(books(&expected.truth, &seen.movements, zones));
     let counts = [
         ("applied", seen.counts.all_applied(), expected.applied),
         ("duplicate", seen.counts.duplicates, expected.duplicates),

@@ -147,6 +147,8 @@ impl Demo {
     ) -> anyhow::Result<JoinHandle<anyhow::Result<Verdict>>> {
         let reader = Reader::new(kafka, &kafka.topic(Topic::AccountDaily), SHARDS)?;
         let (watcher, ended) = (Arc::clone(&self.watcher), Arc::clone(ended));
+        let stories = Company::new(self.company.clone()).stories().into_iter();
+        let zones = stories.map(|story| (story.account, story.zone)).collect();
         named("judge", move || {
             let mut truth = None;
             let published = judge::read_back(&reader, &watcher, &ended, || {
@@ -154,7 +156,7 @@ impl Demo {
                 truth.as_ref().map_or(0, judge::Expected::account_days)
             })?;
             let truth = truth.context("the oracle panicked")?;
-            Ok(judge::judge(&truth, &published.found, &watcher))
+            Ok(judge::judge(&truth, &published.found, &zones, &watcher))
         })
     }
 

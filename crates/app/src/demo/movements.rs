@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use mainstay_model::{Currency, Day, Timestamp};
 use serde_json::Value;
+
+use super::picture::number;
 
 /// The movements that were seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +13,8 @@ pub struct Movements(BTreeMap<String, Movement>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Movement {
+    account: String,
+    at: Timestamp,
     kind: String,
     amount: i64,
 }
@@ -41,6 +46,8 @@ impl Movements {
         };
         let text = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
         let movement = Movement {
+            account: text("account_id"),
+            at: instant(&text("at")).unwrap_or(Timestamp::MIN),
             kind: text("kind"),
             amount: record["amount_minor"].as_i64().unwrap_or_default(),
         };
@@ -62,11 +69,88 @@ impl Movements {
         let sums = KINDS.into_iter().map(of_kind);
         sums.filter(|(_, sum)| sum.count > 0).collect()
     }
+
+    /// What the movements of an account before an instant add up to, in minor units.
+    pub(super) fn sum(&self, account: &str, before: Timestamp) -> i64 {
+        let mine = self.0.values().filter(|it| it.account == account);
+        let mine = mine.filter(|it| it.at < before);
+        mine.map(|movement| movement.amount).sum()
+    }
+
+    /// Those up to an instant.
+    pub(super) fn until(&self, until: Timestamp) -> Movements {
+        let until = self.0.iter().filter(|(_, it)| it.at <= until);
+        Movements(until.map(|(id, it)| (id.clone(), it.clone())).collect())
+    }
+
+    /// What all accounts pay, each so many minor units, and how that came about; none before any of them pays.
+    pub(super) fn told(&self, paid: &[i64], currency: Currency) -> Option<String> {
+        let paying = paid.iter().filter(|mrr| **mrr > 0).count();
+        let all = format!(
+            "mrr {} {currency} of {}",
+            major(paid.iter().sum(), currency),
+            number(paying as u64)
+        );
+        let moved = self.by_kind().into_iter().map(|(kind, sum)| {
+            let amount = major(sum.amount, currency);
+            format!("{kind} {amount} ({})", number(sum.count))
+        });
+        let parts: Vec<String> = std::iter::once(all).chain(moved).collect();
+        (paying > 0).then(|| parts.join("   "))
+    }
+}
+
+/// An instant as records have it: `2026-03-01T09:30:00Z`, or with milliseconds.
+fn instant(text: &str) -> Option<Timestamp> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let (time, ms) = time.split_once('.').unwrap_or((time, "0"));
+    let days = i64::from(date.parse::<Day>().ok()?.0);
+    let mut parts = time.splitn(3, ':').map(|part| part.parse::<i64>().ok());
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(Timestamp(seconds * 1000 + ms.parse::<i64>().ok()?))
+}
+
+/// Money in whole units, its thousands apart: what is less than one is cut off.
+pub(super) fn major(minor: i64, currency: Currency) -> String {
+    let whole = minor / 10i64.pow(currency.minor_digits());
+    let sign = if whole < 0 { "-" } else { "" };
+    format!("{sign}{}", number(whole.unsigned_abs()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instants_are_read_as_records_have_them() {
+        for ms in [0, 1, 1_772_357_400_123, 1_772_357_400_000, -1] {
+            let at = Timestamp(ms);
+            assert_eq!(instant(&at.to_string()), Some(at));
+        }
+        for text in ["", "2026-03-01", "2026-03-01T09:30:00", "yesterday"] {
+            assert_eq!(instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn movements_are_added_up_by_account_up_to_an_instant() {
+        let mut movements = Movements::default();
+        for (id, account, at, amount) in [
+            ("1", "a", "2026-03-01T00:00:00Z", 500),
+            ("2", "a", "2026-03-02T00:00:00Z", -200),
+            ("3", "b", "2026-03-01T00:00:00Z", 70),
+        ] {
+            let record = serde_json::json!({
+                "movement_id": id, "account_id": account, "at": at, "kind": "new", "amount_minor": amount,
+            });
+            movements.take(record.to_string().as_bytes());
+        }
+        let day = |n: i64| Timestamp(1_772_323_200_000 + n * 86_400_000);
+        assert_eq!(movements.sum("a", day(1)), 500);
+        assert_eq!(movements.sum("a", day(2)), 300);
+        assert_eq!(movements.until(day(0)).by_kind()[0].1.count, 2);
+    }
 
     #[test]
     fn the_last_record_of_a_movement_holds_and_one_that_is_withdrawn_does_not_count() {

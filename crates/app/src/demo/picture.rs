@@ -9,7 +9,7 @@ use std::time::Duration;
 use mainstay_model::{Currency, Timestamp, Value};
 use mainstay_testkit::company::Story;
 
-use super::movements::Movements;
+use super::movements::{Movements, major};
 use super::values;
 use super::watcher::{Phase, Seen};
 
@@ -153,23 +153,8 @@ impl Picture {
     /// What all accounts pay, and how that came about; nothing before any does.
     fn revenue(&self) -> Option<Line> {
         let paid: Vec<i64> = self.rows.iter().filter_map(|row| row.mrr).collect();
-        let (sum, paying) = (
-            paid.iter().sum(),
-            paid.iter().filter(|mrr| **mrr > 0).count(),
-        );
-        let moved = self.movements.by_kind().into_iter();
-        let moved = moved.map(|(kind, sum)| {
-            let amount = major(sum.amount, self.currency);
-            format!("{kind} {amount} ({})", number(sum.count))
-        });
-        let all = format!(
-            "mrr {} {} of {}",
-            major(sum, self.currency),
-            self.currency,
-            number(paying as u64)
-        );
-        let parts: Vec<String> = std::iter::once(all).chain(moved).collect();
-        (paying > 0).then(|| Line::plain(&parts.join("   ")))
+        let told = self.movements.told(&paid, self.currency);
+        told.map(|told| Line::plain(&told))
     }
 
     fn foot(&self) -> Vec<Line> {
@@ -305,13 +290,6 @@ pub fn number(n: u64) -> String {
         text.push(digit);
     }
     text
-}
-
-/// Money in whole units, its thousands apart: what is less than one is cut off.
-fn major(minor: i64, currency: Currency) -> String {
-    let whole = minor / 10i64.pow(currency.minor_digits());
-    let sign = if whole < 0 { "-" } else { "" };
-    format!("{sign}{}", number(whole.unsigned_abs()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -54,20 +54,20 @@ impl Report<'_> {
             "late": self.seen.counts.late,
             "duplicates": self.seen.counts.duplicates,
             "dead_letters": dead_letters(self.seen),
-            "mrr_minor": self.mrr(),
+            "mrr_minor": self.mrr().iter().sum::<i64>(),
             "currency": self.currency.code(),
             "movements": self.movements(),
         })
     }
 
-    /// What all accounts pay a month, in minor units.
-    fn mrr(&self) -> i64 {
+    /// What each account pays a month, in minor units.
+    fn mrr(&self) -> Vec<i64> {
         let paid = self.seen.accounts.values();
-        paid.filter_map(|values| count(values, "mrr")).sum()
+        paid.filter_map(|values| count(values, "mrr")).collect()
     }
 
     fn movements(&self) -> Json {
-        let sums = self.seen.movements.by_kind().into_iter();
+        let sums = self.seen.movements_so_far().by_kind().into_iter();
         let sums = sums.map(|(kind, sum)| {
             let sum = json!({ "count": sum.count, "amount_minor": sum.amount });
             (kind.to_owned(), sum)
@@ -92,6 +92,8 @@ impl Report<'_> {
             number(self.seen.ever.len() as u64),
             number(self.users()),
         ));
+        let movements = self.seen.movements_so_far();
+        lines.extend(movements.told(&self.mrr(), self.currency));
         lines.extend(self.verdict());
         lines
     }

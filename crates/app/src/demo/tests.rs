@@ -1,5 +1,7 @@
 //! A short demo from end to end, and a verdict that cannot be talked round.
 
+use std::collections::BTreeMap;
+
 use mainstay_connectors::prometheus::{AccountLimits, Metrics};
 use mainstay_engine::{account_infos, group_columns};
 use mainstay_testkit::company::settings;
@@ -16,6 +18,7 @@ fn watcher() -> Arc<Watcher> {
         groups: group_columns(&settings()),
         sources: vec!["product".to_owned()],
         accounts: AccountLimits::default(),
+        currency: settings().revenue.rates.currency(),
         lateness_ms: settings().lateness_ms,
         version: String::new(),
     };
@@ -113,7 +116,7 @@ fn verdict(expected: &Expected, records: &[Value]) -> Verdict {
         truth: expected.truth.clone(),
         ..Expected::default()
     };
-    judge(&expected, &published.found, &nothing_seen)
+    judge(&expected, &published.found, &BTreeMap::new(), &nothing_seen)
 }
 
 #[test]
@@ -154,7 +157,7 @@ fn events_that_the_pipeline_did_not_count_are_noticed() {
     for record in &records {
         published.take(record.to_string().as_bytes(), false);
     }
-    let verdict = judge(&expected, &published.found, &watcher());
+    let verdict = judge(&expected, &published.found, &BTreeMap::new(), &watcher());
     assert!(verdict.differences[0].starts_with("0 events were applied, expected "));
 }
 
@@ -166,6 +169,30 @@ fn what_an_abort_shows_again_is_no_second_telling() {
         published.take(record.to_string().as_bytes(), true);
     }
     assert!(expected.truth.differences(&published.found).is_empty());
+}
+
+#[test]
+fn movements_that_do_not_add_up_are_noticed() {
+    let plan = company::Plan {
+        accounts: 10,
+        users: 50,
+        billing: true,
+        faults: company::Faults::NONE,
+        ..company::Plan::default()
+    };
+    let company = Company::new(plan.clone());
+    let events: Vec<_> = company
+        .take_while(|event| event.arrival < plan.begin.plus_ms(3 * 86_400_000))
+        .collect();
+    let (truth, kept) = sync_channel(1);
+    truth.send(events).unwrap();
+    drop(truth);
+    let expected = judge::keep_the_truth(settings(), &kept);
+    let published = Published::new();
+    let verdict = judge(&expected, &published.found, &BTreeMap::new(), &watcher());
+    let off = |line: &&String| line.contains("movements add up to 0, expected ");
+    // All but those who come later, or are on trial.
+    assert!(verdict.differences.iter().filter(off).count() >= 8);
 }
 
 #[test]

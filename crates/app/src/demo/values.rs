@@ -12,9 +12,8 @@ fn value<'v>(values: &'v [Value], id: &str) -> Option<&'v Value> {
 pub(super) fn count(values: &[Value], id: &str) -> Option<i64> {
     match value(values, id)? {
         Value::Count(count) => Some(*count),
-        Value::Undefined | Value::Ratio(_) | Value::Seconds(_) | Value::List(_) | Value::Day(_) => {
-            None
-        }
+        Value::Undefined | Value::Ratio(_) | Value::Seconds(_) | Value::List(_) => None,
+        Value::Day(_) | Value::Name(_) => None,
     }
 }
 
@@ -22,8 +21,7 @@ pub(super) fn count(values: &[Value], id: &str) -> Option<i64> {
 pub(super) fn ratio(values: &[Value], id: &str) -> Option<f64> {
     match value(values, id)? {
         Value::Ratio(ratio) => Some(*ratio),
-        Value::Undefined | Value::Count(_) | Value::Seconds(_) | Value::List(_) | Value::Day(_) => {
-            None
-        }
+        Value::Undefined | Value::Count(_) | Value::Seconds(_) | Value::List(_) => None,
+        Value::Day(_) | Value::Name(_) => None,
     }
 }

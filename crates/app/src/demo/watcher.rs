@@ -201,6 +201,13 @@ impl Seen {
         self.counts.read
     }
 
+    /// The movements up to the time that is shown.
+    #[must_use]
+    pub fn movements_so_far(&self) -> Movements {
+        let now = self.now.unwrap_or(Timestamp::MIN);
+        self.movements.until(now)
+    }
+
     /// Committed records a second, from the first commit to the last.
     #[must_use]
     pub fn rate(&self) -> f64 {
@@ -214,6 +221,12 @@ impl Seen {
 
     fn committed(&mut self, what: &Committed<'_>, now: Instant) -> Vec<(Duration, u64)> {
         self.counts.add(&what.slice.counts);
+        // Those of the last days too: whoever shows them leaves out what lies ahead of what is shown.
+        for record in what.slice.records() {
+            if let (Topic::MrrMovements, Some(value)) = (record.topic, record.value) {
+                self.movements.take(value);
+            }
+        }
         if !self.is_over {
             if what.records > 0 {
                 let (first, _) = self.committed_at.unwrap_or((now, now));
@@ -248,9 +261,6 @@ impl Seen {
             if record.topic == Topic::AccountMetrics && record.value.is_none() {
                 let key = record.key.and_then(|key| std::str::from_utf8(key).ok());
                 key.map(|account| self.accounts.remove(account));
-            }
-            if let (Topic::MrrMovements, Some(value)) = (record.topic, record.value) {
-                self.movements.take(value);
             }
         }
         self.now = self.now.max(what.slice.standing.stream_time);

@@ -86,6 +86,7 @@ pub fn value(out: &mut Vec<u8>, value: &Value) {
             out.push(b']');
         }
         Value::Day(day) => plain(out, format_args!("\"{day}\"")),
+        Value::Name(name) => plain(out, format_args!("\"{name}\"")),
     }
 }
 

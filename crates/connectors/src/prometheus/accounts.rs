@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_commit::ShardNo;
-use mainstay_model::{Info, Unit};
+use mainstay_model::{Currency, Info, Unit, Value};
 use prometheus::{GaugeVec, Registry};
 
-use super::families::{float_vec, number, set, with_unit};
+use super::families::{float_vec, major, number, set, with_unit};
 use crate::Shown;
 
 /// Which accounts have series.
@@ -44,9 +44,16 @@ pub fn family_name(info: &Info) -> String {
 pub(super) struct Accounts {
     limits: AccountLimits,
     /// By the place of the metric in the catalogue; none where its values are no single number.
-    families: Vec<Option<GaugeVec>>,
+    families: Vec<Option<Family>>,
     ranked_by: Option<usize>,
     shown: BTreeMap<String, Place>,
+}
+
+/// The series of one metric.
+struct Family {
+    gauges: GaugeVec,
+    /// Of money, what it is told in.
+    currency: Option<Currency>,
 }
 
 struct Place {
@@ -59,19 +66,26 @@ struct Place {
 /// So many characters of a name are shown.
 const NAME_MAX: usize = 128;
 /// What tells the series of one account from those of another.
-const LABELS: &[&str] = &["account", "name"];
+const LABELS: [&str; 2] = ["account", "name"];
 
 impl Accounts {
     pub(super) fn register(
         registry: &Registry,
         catalogue: &[&'static Info],
+        currency: Currency,
         limits: AccountLimits,
     ) -> Accounts {
         let family = |info: &&'static Info| {
-            let number = !matches!(info.unit, Unit::Histogram | Unit::Date);
+            let number = !matches!(info.unit, Unit::Histogram | Unit::Date | Unit::Name);
+            let currency = (info.unit == Unit::Money).then_some(currency);
+            let mut labels = LABELS.to_vec();
+            labels.extend(currency.map(|_| "currency"));
             let name = family_name(info);
             let name = name.trim_start_matches("mainstay_").to_owned();
-            (number && info.headline).then(|| float_vec(registry, &name, info.help, LABELS))
+            (number && info.headline).then(|| Family {
+                gauges: float_vec(registry, &name, info.help, &labels),
+                currency,
+            })
         };
         Accounts {
             ranked_by: catalogue.iter().position(|info| info.id == limits.by),
@@ -96,7 +110,7 @@ impl Accounts {
         let labels = [account.account.as_str(), name.as_str()];
         for (family, value) in self.families.iter().zip(&account.values) {
             let Some(family) = family else { continue };
-            set(family, &labels, number(value));
+            family.set(labels, value);
         }
         let place = Place { shard, rank, name };
         self.shown.insert(account.account.clone(), place);
@@ -153,15 +167,27 @@ impl Accounts {
             return;
         };
         for family in self.families.iter().flatten() {
-            // It has no series where its value was undefined.
-            drop(family.remove_label_values(&[account, &place.name]));
+            family.set([account, &place.name], &Value::Undefined);
+        }
+    }
+}
+
+impl Family {
+    /// Shows a value; one that is undefined has no series.
+    fn set(&self, [account, name]: [&str; 2], value: &Value) {
+        match self.currency {
+            Some(currency) => {
+                let labels = [account, name, currency.code()];
+                set(&self.gauges, &labels, major(value, currency));
+            }
+            None => set(&self.gauges, &[account, name], number(value)),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use mainstay_model::{Levels, Value};
+    use mainstay_model::Levels;
 
     use super::*;
 
@@ -179,6 +205,10 @@ mod tests {
         }
     }
 
+    fn dollars() -> Currency {
+        Currency::of("USD").unwrap()
+    }
+
     fn accounts(top: usize, always: &[&str]) -> (Registry, Accounts) {
         let registry = Registry::new();
         let limits = AccountLimits {
@@ -186,7 +216,7 @@ mod tests {
             top,
             by: "mau",
         };
-        let accounts = Accounts::register(&registry, &[&MAU, &STICKINESS], limits);
+        let accounts = Accounts::register(&registry, &[&MAU, &STICKINESS], dollars(), limits);
         (registry, accounts)
     }
 
@@ -217,6 +247,25 @@ mod tests {
         );
         let told = info("late_ratio", Unit::Ratio);
         assert_eq!(family_name(&told), "mainstay_account_late_ratio");
+    }
+
+    #[test]
+    fn money_has_a_label_for_its_currency_and_is_in_whole_units() {
+        static MRR: Info = info("mrr", Unit::Money);
+        let registry = Registry::new();
+        let limits = AccountLimits::default();
+        let mut accounts = Accounts::register(&registry, &[&MRR], dollars(), limits);
+        let pays = Shown {
+            values: vec![Value::Count(-5)],
+            ..shown("a", 0)
+        };
+        accounts.show(ShardNo(0), &pays);
+        assert_eq!(
+            names(&registry),
+            [r#"mainstay_account_mrr{account="a",currency="USD",name=""} -0.05"#]
+        );
+        accounts.hide("a");
+        assert_eq!(names(&registry), [""; 0]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The families of the pipeline, each with the sentence that explains it, and how values become numbers.
 
-use mainstay_model::{Info, Unit, Value};
+use mainstay_model::{Currency, Info, Unit, Value};
 use prometheus::core::Collector;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
@@ -34,6 +34,7 @@ pub(super) struct Families {
     pub(super) state_bytes: IntGaugeVec,
     pub(super) crowded_dimensions: IntGaugeVec,
     pub(super) days_behind: IntGaugeVec,
+    pub(super) residual: IntGauge,
     pub(super) live_keys: IntGaugeVec,
     pub(super) changelog_bytes: IntCounter,
     pub(super) changelog_per_event: Gauge,
@@ -210,6 +211,11 @@ impl Families {
                 "1 when more than 5 % of the last minute's records were dead letters.",
             ),
             alarms: counter(r, "alarms_total", "What an operator was told of."),
+            residual: int(
+                r,
+                "mrr_reconciliation_residual",
+                "Minor units by which movements of revenue leave mrr unexplained, of the segment that is off most: 0.",
+            ),
             truncated: int(
                 r,
                 "account_series_truncated",
@@ -230,15 +236,22 @@ pub(super) fn with_unit(info: &Info) -> String {
         Unit::Seconds => "_seconds",
         Unit::Ratio => "_ratio",
         Unit::Count | Unit::Mean | Unit::Days | Unit::Date | Unit::Histogram => "",
+        Unit::Money | Unit::Name => "",
     };
     let unit = if info.id.ends_with(unit) { "" } else { unit };
     format!("{}{unit}", info.id)
 }
 
+/// Minor units as a gauge has them: in whole units of the currency.
+pub(super) fn major(value: &Value, currency: Currency) -> Option<f64> {
+    let units = 10f64.powi(currency.minor_digits().cast_signed());
+    number(value).map(|minor| minor / units)
+}
+
 /// A value as a gauge has it: seconds are seconds, undefined is nothing.
 pub(super) fn number(value: &Value) -> Option<f64> {
     match value {
-        Value::Undefined | Value::List(_) | Value::Day(_) => None,
+        Value::Undefined | Value::List(_) | Value::Day(_) | Value::Name(_) => None,
         Value::Count(count) => Some(*count as f64),
         Value::Ratio(ratio) => Some(*ratio),
         Value::Seconds(ms) => Some(*ms as f64 / 1000.0),

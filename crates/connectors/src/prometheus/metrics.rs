@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use mainstay_commit::{Alarm, ShardNo};
-use mainstay_model::{Column, Info, Timestamp};
+use mainstay_model::{Column, Currency, Info, Timestamp};
 use prometheus::{IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::accounts::{AccountLimits, Accounts};
@@ -29,6 +29,8 @@ pub struct Settings {
     pub sources: Vec<String>,
     /// Which accounts have series.
     pub accounts: AccountLimits,
+    /// What money is told in.
+    pub currency: Currency,
     /// How far the watermark stays behind stream time.
     pub lateness_ms: i64,
     /// The release.
@@ -74,8 +76,13 @@ impl Metrics {
         let registry = Registry::new();
         let families = Families::register(&registry);
         build_info(&registry, &settings.version);
-        let accounts = Accounts::register(&registry, &settings.catalogue, settings.accounts);
-        let segments = Segments::register(&registry, &settings.groups);
+        let accounts = Accounts::register(
+            &registry,
+            &settings.catalogue,
+            settings.currency,
+            settings.accounts,
+        );
+        let segments = Segments::register(&registry, &settings.groups, settings.currency);
         Metrics {
             families,
             sources: settings.sources,
@@ -154,6 +161,8 @@ impl Metrics {
             .begun
             .map_or(0.0, |begun| begun.elapsed().as_secs_f64());
         self.families.open_transaction.set(open);
+        let residual = seen.segments.largest_residual();
+        self.families.residual.set(residual);
         let accounts: u64 = seen.shards.values().map(|shard| shard.accounts).sum();
         let hidden = accounts.saturating_sub(seen.accounts.len() as u64);
         self.families
@@ -413,6 +422,7 @@ mod tests {
             groups: Vec::new(),
             sources: vec!["product".to_owned()],
             accounts: AccountLimits::default(),
+            currency: Currency::of("USD").unwrap(),
             lateness_ms: 0,
             version: "9.9.9".to_owned(),
         })

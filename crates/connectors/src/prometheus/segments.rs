@@ -1,22 +1,24 @@
 //! Gauges of segments and the fleet: a family for each metric of groups by one rule, series for each group.
 //!
 //! A metric of tracked features has a label for the feature; one whose values are lists has a label for the place in
-//! the list, from 1. A value that is undefined has no series. There is no number of groups to be bounded here: what a
+//! the list, from 1; money has one for its currency, and is in whole units. A value that is undefined has no series. There is no number of groups to be bounded here: what a
 //! dimension may have is bounded where groups are made (`segments.max`).
 
 use std::collections::BTreeMap;
 
 use mainstay_commit::ShardNo;
-use mainstay_model::{Column, Info, Unit, Value};
+use mainstay_model::{Column, Currency, Info, Unit, Value};
 use prometheus::{GaugeVec, Registry};
 
-use super::families::{float_vec, number, set, with_unit};
+use super::families::{float_vec, major, number, set, with_unit};
 use crate::ShownGroup;
 
 /// The gauges of groups.
 pub(super) struct Segments {
     /// In the order of the columns of groups.
     columns: Vec<Shows>,
+    /// The place of what movements of revenue leave unexplained.
+    residual: Option<usize>,
     shown: BTreeMap<Group, Place>,
 }
 
@@ -29,6 +31,7 @@ enum Shows {
     Nothing,
     Number(GaugeVec),
     OfFeature(GaugeVec, String),
+    Money(GaugeVec, Currency),
     List(GaugeVec),
 }
 
@@ -36,13 +39,22 @@ struct Place {
     shard: ShardNo,
     /// So many places of lists may have series.
     longest: usize,
+    /// Minor units by which its books are off.
+    residual: i64,
 }
+
+/// What movements of revenue leave unexplained.
+const RESIDUAL: &str = "mrr_reconciliation_residual_30d";
 
 /// What tells the series of one group from those of another.
 const LABELS: [&str; 2] = ["dimension", "segment"];
 
 impl Segments {
-    pub(super) fn register(registry: &Registry, columns: &[Column]) -> Segments {
+    pub(super) fn register(
+        registry: &Registry,
+        columns: &[Column],
+        currency: Currency,
+    ) -> Segments {
         let mut families: BTreeMap<&str, GaugeVec> = BTreeMap::new();
         let mut family = |info: &'static Info, more: &[&'static str]| {
             let labels = [&LABELS, more].concat();
@@ -50,7 +62,8 @@ impl Segments {
             families.entry(info.id).or_insert_with(register).clone()
         };
         let shows = |column: &Column| match (column.info.unit, &column.feature) {
-            (Unit::Date, _) => Shows::Nothing,
+            (Unit::Date | Unit::Name, _) => Shows::Nothing,
+            (Unit::Money, _) => Shows::Money(family(column.info, &["currency"]), currency),
             (Unit::Histogram, None) => Shows::List(family(column.info, &["days"])),
             // No list has a feature yet.
             (Unit::Histogram, Some(_)) => Shows::Nothing,
@@ -64,6 +77,7 @@ impl Segments {
         };
         Segments {
             columns: columns.iter().map(shows).collect(),
+            residual: columns.iter().position(|column| column.info.id == RESIDUAL),
             shown: BTreeMap::new(),
         }
     }
@@ -82,7 +96,42 @@ impl Segments {
             }
             show(shows, &name, value, before);
         }
-        self.shown.insert(name, Place { shard, longest });
+        let residual = self.residual(values);
+        let before = self.shown.get(&name).map_or(0, |place| place.residual);
+        if residual != 0 && residual != before {
+            let (dimension, segment) = &name;
+            tracing::error!(
+                "the books of {dimension}={segment} are off by {residual} minor units: `{RESIDUAL}` has to be 0"
+            );
+        }
+        let place = Place {
+            shard,
+            longest,
+            residual,
+        };
+        self.shown.insert(name, place);
+    }
+
+    /// Minor units by which the books of any group are off, with its sign: 0, unless there is a bug.
+    pub(super) fn largest_residual(&self) -> i64 {
+        let all = self.shown.values().map(|place| place.residual);
+        all.max_by_key(|residual| residual.unsigned_abs())
+            .unwrap_or(0)
+    }
+
+    fn residual(&self, values: &[Value]) -> i64 {
+        match self.residual.and_then(|place| values.get(place)) {
+            Some(Value::Count(residual)) => *residual,
+            Some(
+                Value::Undefined
+                | Value::Ratio(_)
+                | Value::Seconds(_)
+                | Value::List(_)
+                | Value::Day(_)
+                | Value::Name(_),
+            )
+            | None => 0,
+        }
     }
 
     /// A shard is no longer ours.
@@ -110,6 +159,10 @@ fn show(shows: &Shows, (dimension, segment): &Group, value: &Value, before: usiz
         Shows::OfFeature(family, feature) => {
             set(family, &[dimension, segment, feature], number(value));
         }
+        Shows::Money(family, currency) => {
+            let labels = [dimension, segment, currency.code()];
+            set(family, &labels, major(value, *currency));
+        }
         Shows::List(family) => {
             let counts: &[u64] = match value {
                 Value::List(counts) => counts,
@@ -117,7 +170,8 @@ fn show(shows: &Shows, (dimension, segment): &Group, value: &Value, before: usiz
                 | Value::Count(_)
                 | Value::Ratio(_)
                 | Value::Seconds(_)
-                | Value::Day(_) => &[],
+                | Value::Day(_)
+                | Value::Name(_) => &[],
             };
             for place in 0..counts.len().max(before) {
                 let count = counts.get(place).map(|count| *count as f64);
@@ -141,6 +195,8 @@ mod tests {
     static STICKINESS: Info = info("stickiness", Unit::Ratio);
     static TIME: Info = info("time_in_product_7d", Unit::Seconds);
     static DAYS: Info = info("active_days_histogram", Unit::Histogram);
+    static MRR: Info = info("mrr", Unit::Money);
+    static OFF: Info = info(RESIDUAL, Unit::Money);
     static USERS: Info = info("feature_users_7d", Unit::Count);
 
     const fn info(id: &'static str, unit: Unit) -> Info {
@@ -168,7 +224,8 @@ mod tests {
             column(&USERS, Some("chat")),
             column(&USERS, Some("report")),
         ];
-        let segments = Segments::register(&registry, &columns);
+        let dollars = Currency::of("USD").unwrap();
+        let segments = Segments::register(&registry, &columns, dollars);
         (registry, segments)
     }
 
@@ -213,6 +270,49 @@ mod tests {
                 r#"mainstay_time_in_product_7d_seconds{dimension="plan",segment="pro"} 1.5"#,
             ]
         );
+    }
+
+    #[test]
+    fn money_is_in_whole_units_with_its_currency() {
+        for (code, shown) in [("USD", "12.34"), ("JPY", "1234")] {
+            let registry = Registry::new();
+            let column = Column {
+                info: &MRR,
+                feature: None,
+            };
+            let currency = Currency::of(code).unwrap();
+            let mut segments = Segments::register(&registry, &[column], currency);
+            let mrr = group("pro", Some(vec![Value::Count(1234)]));
+            segments.show(ShardNo(0), &mrr);
+            let labels = format!(r#"currency="{code}",dimension="plan",segment="pro""#);
+            assert_eq!(
+                series(&registry),
+                [format!("mainstay_mrr{{{labels}}} {shown}")]
+            );
+            segments.show(ShardNo(0), &group("pro", None));
+            assert_eq!(series(&registry), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn books_that_are_off_are_told_until_they_are_right_or_gone() {
+        let column = Column {
+            info: &OFF,
+            feature: None,
+        };
+        let dollars = Currency::of("USD").unwrap();
+        let mut segments = Segments::register(&Registry::new(), &[column], dollars);
+        let mut show = |segment, off| {
+            let values = Some(vec![Value::Count(off)]);
+            segments.show(ShardNo(0), &group(segment, values));
+            segments.largest_residual()
+        };
+        assert_eq!(show("pro", 0), 0);
+        assert_eq!(show("free", 5), 5);
+        assert_eq!(show("pro", -7), -7);
+        assert_eq!(show("pro", 0), 5);
+        segments.show(ShardNo(0), &group("free", None));
+        assert_eq!(segments.largest_residual(), 0);
     }
 
     #[test]

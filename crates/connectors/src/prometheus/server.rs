@@ -118,6 +118,7 @@ mod tests {
             groups: Vec::new(),
             sources: Vec::new(),
             accounts: AccountLimits::default(),
+            currency: mainstay_model::Currency::of("USD").unwrap(),
             lateness_ms: 0,
             version: "1".to_owned(),
         }));

@@ -7,6 +7,7 @@ pub(crate) mod early;
 pub(crate) mod firsts;
 pub(crate) mod history;
 pub(crate) mod ids;
+pub(crate) mod invoices;
 pub(crate) mod lifecycle;
 pub(crate) mod membership;
 pub(crate) mod past;

@@ -32,6 +32,7 @@ impl State {
             to.bytes(source.as_bytes())
         });
         to.int(self.at.0);
+        maybe(to, self.booked_from, |to, from| to.int(from.0));
         subscription(to, &self.told);
     }
 
@@ -56,6 +57,7 @@ fn read_state(from: &mut Unpacker<'_>) -> Result<State, Malformed> {
         event: from.text()?.into(),
         source: read_maybe(from, |from| Ok(from.text()?.into()))?,
         at: Timestamp(from.int()?),
+        booked_from: read_maybe(from, |from| from.int().map(Timestamp))?,
         told: read_subscription(from)?,
     })
 }
@@ -340,6 +342,7 @@ mod tests {
             source: Some("billing".into()),
             at: at("2026-03-01T00:00:00Z"),
             told,
+            booked_from: instant,
         }
     }
 
@@ -347,6 +350,7 @@ mod tests {
     fn what_is_packed_comes_back() {
         let bare = State {
             source: None,
+            booked_from: None,
             told: subscription(vec![], vec![]),
             ..full()
         };

@@ -34,6 +34,22 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause. What is kept of one is its place here: new ones go to the end.
+    pub const ALL: [Cause; 12] = [
+        Cause::Start,
+        Cause::Plan,
+        Cause::Quantity,
+        Cause::Price,
+        Cause::DiscountStart,
+        Cause::DiscountEnd,
+        Cause::Cancel,
+        Cause::PaymentFailed,
+        Cause::Paused,
+        Cause::Resumed,
+        Cause::Free,
+        Cause::Fx,
+    ];
+
     /// Its name in records.
     #[must_use]
     pub fn name(self) -> &'static str {

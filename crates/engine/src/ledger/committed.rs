@@ -29,15 +29,15 @@ pub(super) fn committed<'s>(
             .or_insert_with(Exact::zero);
         *sum += &monthly.net;
     }
-    let day = policy.zone.day_of(at);
+    let day = policy.days.day_of(at);
     let converted = |(currency, sum)| policy.rates.convert(&sum, currency, day);
     sums.into_iter().map(converted).sum()
 }
 
 fn of_subscription(step: &Step, at: Timestamp, policy: &Policy<'_>) -> Monthly {
     let told = &step.state.told;
-    let last_day = policy.zone.day_of(at).plus_months(MONTHS);
-    let within = |planned: Timestamp| policy.zone.day_of(planned) <= last_day;
+    let last_day = policy.days.day_of(at).plus_months(MONTHS);
+    let within = |planned: Timestamp| policy.days.day_of(planned) <= last_day;
     let from = match &step.standing {
         Standing::On(Counted::InFull, _) => at,
         // Signed, and to be paid from its start on. A trial is taken by a state only.

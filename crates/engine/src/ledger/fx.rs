@@ -98,6 +98,22 @@ impl Rates {
         dated.map(|(day, _)| *day)
     }
 
+    /// The first day after `after` on which the rate of a currency is not that of the day before.
+    pub(super) fn next_change(&self, currency: Currency, after: Day) -> Option<Day> {
+        let rates = self.by_date.get(&currency)?;
+        let (last, _) = rates.last_key_value()?;
+        self.changes(currency, after, *last).next()
+    }
+
+    /// Every rate: of which currency, from which day on.
+    pub fn all(&self) -> impl Iterator<Item = (Currency, Day, Decimal)> {
+        self.by_date.iter().flat_map(|(currency, rates)| {
+            rates
+                .iter()
+                .map(move |(day, rate)| (*currency, *day, *rate))
+        })
+    }
+
     fn rate(&self, currency: Currency, day: Day) -> Option<Decimal> {
         let rates = self.by_date.get(&currency)?;
         let newest = rates.range(..=day).next_back();

@@ -10,15 +10,16 @@
 //! one) · `ending` (when a subscription is over, and by whose will) · `timeline` (what it counts, step by
 //! step) · `fx` (money in another currency) · `walk` (from all subscriptions to the account) ·
 //! `movement` (what a change is for the account) · `cause` (what brought it about) · `committed` (what
-//! is known to come) · `switches` (what operators and tools choose) · `bytes` (what is kept).
+//! is known to come) · `days` (where a day begins) · `switches` (what operators and tools choose) · `bytes`
+//! (what is kept).
 //!
-//! It knows nothing of invoices, of costs, of periods and of segments, and it is not asked for one of its
-//! balances by any metric yet.
+//! It knows nothing of invoices, of costs, of periods and of segments, nor of what was told to whom.
 
 mod amount;
 mod bytes;
 mod cause;
 mod committed;
+mod days;
 mod discount;
 mod ending;
 mod exact;
@@ -30,26 +31,28 @@ mod timeline;
 mod walk;
 
 #[cfg(test)]
-mod story;
+pub(crate) mod story;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mainstay_model::{Code, Currency, Rejection, Timestamp, Zone};
+use mainstay_model::{Code, Currency, Day, Rejection, Subscription, Timestamp};
 
 pub use bytes::NoState;
 pub use cause::Cause;
+pub use days::Days;
 pub use discount::Monthly;
 pub use exact::Exact;
 pub use fx::{BadRate, Rates};
+pub(crate) use movement::movement_id;
 pub use movement::{Churn, Kind, Life, Movement, Share};
 pub use state::State;
 pub use switches::{ChurnAt, Discounts, FreeAfterPaid, Mode, Passive, Paused, Rules};
 pub use walk::Balance;
 
-use timeline::Step;
+use timeline::{Counted, Standing, Step};
 use walk::Walk;
 
 /// By what a ledger is kept. It is the same for as long as the ledger is.
@@ -60,7 +63,7 @@ pub struct Policy<'p> {
     /// The currency of the reports, and rates into it.
     pub rates: &'p Rates,
     /// Where the account's days begin.
-    pub zone: &'p Zone,
+    pub days: &'p Days,
 }
 
 /// The recurring revenue of an account.
@@ -78,6 +81,28 @@ struct Known {
     currency: Currency,
     states: Vec<Arc<State>>,
     steps: Vec<Step>,
+}
+
+/// A state that may be put into a ledger, and what comes of it.
+#[derive(Debug)]
+pub struct Change {
+    known: Known,
+    state: Arc<State>,
+    from: Option<Timestamp>,
+}
+
+impl Change {
+    /// The first instant at which the subscription does not stand as it did, if there is one.
+    #[must_use]
+    pub fn from(&self) -> Option<Timestamp> {
+        self.from
+    }
+
+    /// The state, as it is to be kept.
+    #[must_use]
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -107,40 +132,103 @@ impl Default for Ledger {
     }
 }
 
+impl Known {
+    fn of(currency: Currency) -> Known {
+        Known {
+            currency,
+            states: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+}
+
 impl Ledger {
+    /// The ledger of all these states, in whatever order. Nothing has passed yet.
+    #[must_use]
+    pub fn of(states: impl IntoIterator<Item = State>, rules: &Rules) -> Ledger {
+        let mut ledger = Ledger::default();
+        for state in states {
+            let name: Box<str> = state.told.id.as_str().into();
+            let currency = state.told.currency;
+            let known = ledger.subscriptions.entry(name);
+            let known = known.or_insert_with(|| Known::of(currency));
+            known.states.push(Arc::new(state));
+        }
+        for known in ledger.subscriptions.values_mut() {
+            known.steps = timeline::steps(&known.states, &[], rules);
+        }
+        ledger
+    }
+
+    /// Why a state of the day `day` cannot be taken in, if it cannot.
+    #[must_use]
+    pub fn refusal(&self, told: &Subscription<'_>, day: Day, rates: &Rates) -> Option<Rejection> {
+        let currency = told.currency;
+        let known = self.subscriptions.get(told.id.as_str());
+        let before = known.map(|known| known.currency);
+        match before {
+            Some(before) if before != currency => {
+                let why = format!("found {currency}, the subscription was in {before} before");
+                Some(Rejection::new(Code::BadCurrency, "data.currency", why))
+            }
+            Some(_) | None => no_rate(currency, day, rates),
+        }
+    }
+
+    /// What a state would change, changing nothing yet. None when the state is known.
+    ///
+    /// What it says of times before `closed` is booked at that instant.
+    #[must_use]
+    pub fn change(
+        &self,
+        state: State,
+        closed: Option<Timestamp>,
+        policy: &Policy<'_>,
+    ) -> Option<Change> {
+        let before = self.subscriptions.get(state.told.id.as_str());
+        let before = before.cloned();
+        let mut known = before.unwrap_or_else(|| Known::of(state.told.currency));
+        let same = |one: &Arc<State>| (&one.source, &one.event) == (&state.source, &state.event);
+        if known.states.iter().any(same) {
+            return None;
+        }
+        let steps = std::mem::take(&mut known.steps);
+        known.states.push(Arc::new(state));
+        known.steps = timeline::steps(&known.states, &steps, policy.rules);
+        let mut from = first_change(&steps, &known.steps);
+        if closed.is_some_and(|closed| from.is_some_and(|from| from < closed)) {
+            let mut state = known.states.pop().map(Arc::unwrap_or_clone)?;
+            state.booked_from = closed;
+            known.states.push(Arc::new(state));
+            known.steps = timeline::steps(&known.states, &steps, policy.rules);
+            from = first_change(&steps, &known.steps);
+        }
+        let state = Arc::clone(known.states.last()?);
+        Some(Change { known, state, from })
+    }
+
+    /// Makes a change; [`Ledger::pass`] tells what comes of it.
+    pub fn make(&mut self, change: Change) {
+        let Change { known, state, from } = change;
+        self.subscriptions
+            .insert(state.told.id.as_str().into(), known);
+        if from.is_some_and(|from| from <= self.walk.at()) {
+            self.undo();
+        }
+    }
+
     /// Takes in a state of a subscription; [`Ledger::pass`] tells what comes of it.
     ///
     /// # Errors
     /// `bad_currency` when the subscription was in another currency before, or when there is no rate for
     /// its currency on that day.
     pub fn take(&mut self, state: State, policy: &Policy<'_>) -> Result<(), Rejection> {
-        let currency = state.told.currency;
-        let known = self.subscriptions.get(state.told.id.as_str());
-        if let Some(before) = known
-            .map(|known| known.currency)
-            .filter(|known| *known != currency)
-        {
-            let why = format!("found {currency}, the subscription was in {before} before");
-            return Err(Rejection::new(Code::BadCurrency, "data.currency", why));
+        let day = policy.days.day_of(state.at);
+        if let Some(refusal) = self.refusal(&state.told, day, policy.rates) {
+            return Err(refusal);
         }
-        let day = policy.zone.day_of(state.at);
-        if !policy.rates.has(currency, day) {
-            let into = policy.rates.currency();
-            let why = format!("found {currency}, for which there is no rate into {into} on {day}");
-            return Err(Rejection::new(Code::BadCurrency, "data.currency", why));
-        }
-        let name: Box<str> = state.told.id.as_str().into();
-        let known = self.subscriptions.entry(name).or_insert_with(|| Known {
-            currency,
-            states: Vec::new(),
-            steps: Vec::new(),
-        });
-        known.states.push(Arc::new(state));
-        let steps = timeline::steps(&known.states, &known.steps, policy.rules);
-        let changed = first_change(&known.steps, &steps);
-        known.steps = steps;
-        if changed.is_some_and(|from| from <= self.walk.at()) {
-            self.undo();
+        if let Some(change) = self.change(state, None, policy) {
+            self.make(change);
         }
         Ok(())
     }
@@ -164,6 +252,13 @@ impl Ledger {
                 .map(Tell::New)
                 .collect(),
         }
+    }
+
+    /// Up to which instant time has passed.
+    #[must_use]
+    pub fn passed(&self) -> Timestamp {
+        let undone = self.undone.as_ref().map(|undone| undone.at);
+        undone.map_or(self.walk.at(), |undone| undone.max(self.walk.at()))
     }
 
     /// All movements up to now, by rising time.
@@ -198,13 +293,51 @@ impl Ledger {
         committed::committed(standing, at, policy)
     }
 
-    fn undo(&mut self) {
+    /// When time alone may change something next: the first of what is planned and of the days with another
+    /// rate that has not passed.
+    #[must_use]
+    pub fn next(&self, policy: &Policy<'_>) -> Option<Timestamp> {
+        let at = self.walk.at();
+        let steps = self.subscriptions.values().filter_map(|known| {
+            let begun = known.steps.partition_point(|step| step.from <= at);
+            known.steps.get(begun).map(|step| step.from)
+        });
+        steps.chain(self.walk.next_rate(policy)).min()
+    }
+
+    /// The states in force, at an instant, of the subscriptions that are there, and whether each is tried for nothing.
+    pub(crate) fn in_force(&self, at: Timestamp) -> impl Iterator<Item = (&State, bool)> {
+        self.subscriptions.values().filter_map(move |known| {
+            let begun = known.steps.partition_point(|step| step.from <= at);
+            let step = &known.steps[begun.checked_sub(1)?];
+            match step.standing {
+                Standing::On(Counted::Trial, _) => Some((&*step.state, true)),
+                Standing::On(Counted::InFull | Counted::NeverPaid | Counted::Paused, _) => {
+                    Some((&*step.state, false))
+                }
+                Standing::NotBegun | Standing::Over { .. } => None,
+            }
+        })
+    }
+
+    /// Forgets how far time has passed, so that all is told anew.
+    pub fn undo(&mut self) {
         let walk = std::mem::replace(&mut self.walk, Walk::new());
         self.undone.get_or_insert(Undone {
             at: walk.at(),
             movements: walk.movements,
         });
     }
+}
+
+/// Why money of a currency cannot be brought into that of the reports on a day, if it cannot.
+pub(crate) fn no_rate(currency: Currency, day: Day, rates: &Rates) -> Option<Rejection> {
+    if rates.has(currency, day) {
+        return None;
+    }
+    let into = rates.currency();
+    let why = format!("found {currency}, for which there is no rate into {into} on {day}");
+    Some(Rejection::new(Code::BadCurrency, "data.currency", why))
 }
 
 /// The first instant from which on two timelines differ.

@@ -96,6 +96,16 @@ pub enum Life {
 }
 
 impl Kind {
+    /// Every kind. What is kept of one is its place here: new ones go to the end.
+    pub const ALL: [Kind; 6] = [
+        Kind::New,
+        Kind::Expansion,
+        Kind::Contraction,
+        Kind::Churn,
+        Kind::Reactivation,
+        Kind::Fx,
+    ];
+
     /// Its name in records.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -118,7 +128,7 @@ impl Movement {
     }
 
     /// What is told of one instant is one movement, and one more where a rate changed.
-    pub(super) fn place(&self) -> (Timestamp, bool) {
+    pub(crate) fn place(&self) -> (Timestamp, bool) {
         (self.at, self.kind != Kind::Fx)
     }
 
@@ -126,12 +136,16 @@ impl Movement {
     /// its history alone, so that it is the same whatever was known when it was first told.
     #[must_use]
     pub fn id(&self, account: &str) -> String {
-        let (at, changed) = self.place();
-        let mut bytes = account.as_bytes().to_vec();
-        bytes.extend_from_slice(&at.0.to_le_bytes());
-        bytes.push(u8::from(changed));
-        format!("{:032x}", xxh3_128(&bytes))
+        movement_id(account, self.place())
     }
+}
+
+/// The id of the movement at a place in the history of an account.
+pub(crate) fn movement_id(account: &str, (at, changed): (Timestamp, bool)) -> String {
+    let mut bytes = account.as_bytes().to_vec();
+    bytes.extend_from_slice(&at.0.to_le_bytes());
+    bytes.push(u8::from(changed));
+    format!("{:032x}", xxh3_128(&bytes))
 }
 
 /// An account at an instant, as far as it decides what a change is.

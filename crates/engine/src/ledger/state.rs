@@ -18,6 +18,9 @@ pub struct State {
     pub at: Timestamp,
     /// The state.
     pub told: Subscription<'static>,
+    /// Before this instant it changes nothing: what it says of earlier times is booked here. None where it says
+    /// nothing of times that the books were closed for when it came.
+    pub booked_from: Option<Timestamp>,
 }
 
 impl State {

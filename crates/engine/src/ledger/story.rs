@@ -7,7 +7,7 @@ use mainstay_model::{
     Status, Subscription, Tier, Timestamp, UsageType, Zone,
 };
 
-use super::{Ledger, Movement, Policy, Rates, Rules, State};
+use super::{Days, Ledger, Movement, Policy, Rates, Rules, State};
 
 /// An instant of RFC 3339 in UTC.
 pub(super) fn at(text: &str) -> Timestamp {
@@ -21,7 +21,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 /// An item of the price `price`.
-pub(super) fn item(amount: i64, quantity: u64, span: Span, count: u64) -> Item<'static> {
+pub(crate) fn item(amount: i64, quantity: u64, span: Span, count: u64) -> Item<'static> {
     let mut item = price(Price::Each(Decimal::whole(amount)), quantity);
     item.interval = Some(Interval {
         span,
@@ -57,7 +57,7 @@ pub(super) fn tiers(tiers: &[(Option<u64>, i64, i64)]) -> Vec<Tier> {
 }
 
 /// A share off, for good.
-pub(super) fn percent(share: &str) -> Discount<'static> {
+pub(crate) fn percent(share: &str) -> Discount<'static> {
     discount(Reduction::Percent(Decimal::parse(share).unwrap()))
 }
 
@@ -77,7 +77,7 @@ fn discount(off: Reduction) -> Discount<'static> {
 }
 
 /// An active subscription in dollars since the beginning of 2026.
-pub(super) fn subscription(
+pub(crate) fn subscription(
     items: Vec<Item<'static>>,
     discounts: Vec<Discount<'static>>,
 ) -> Subscription<'static> {
@@ -105,7 +105,7 @@ pub(super) fn subscription(
 pub(super) struct Story {
     pub(super) rules: Rules,
     pub(super) rates: Rates,
-    pub(super) zone: Zone,
+    pub(super) days: Days,
     pub(super) states: Vec<State>,
 }
 
@@ -117,7 +117,7 @@ impl Story {
         Story {
             rules: Rules::default(),
             rates: Rates::into(Currency::of("USD").unwrap()),
-            zone: Zone::UTC,
+            days: Days::of(Zone::UTC),
             states: Vec::new(),
         }
     }
@@ -148,6 +148,7 @@ impl Story {
             source: None,
             at,
             told,
+            booked_from: None,
         });
         let newest = self.states.last_mut().unwrap();
         &mut newest.told
@@ -171,7 +172,7 @@ impl Story {
         Policy {
             rules: &self.rules,
             rates: &self.rates,
-            zone: &self.zone,
+            days: &self.days,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! publishes no rule, ours holds. What differs only in how a period is told (whether a customer won and lost
 //! in one period counts, at which day's rate a period is told) is no switch of the ledger.
 
+use crate::pack::Packer;
+
 /// The choices of an operator about recurring revenue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -126,6 +128,50 @@ impl Default for Rules {
 }
 
 impl Rules {
+    /// Writes every switch as a number: the same choices are the same numbers in every release.
+    pub(crate) fn pack(&self, to: &mut Packer<'_>) {
+        let Rules {
+            churn_at,
+            discounts,
+            metered,
+            past_due_churn_days,
+            paused,
+            free_after_paid,
+            reactivation_max_gap_days,
+            passive,
+        } = self;
+        let Discounts {
+            once,
+            repeating,
+            repeating_on_yearly,
+            forever,
+        } = discounts;
+        to.uint(match churn_at {
+            ChurnAt::ServiceEnd => 0,
+            ChurnAt::Cancellation => 1,
+            ChurnAt::Requested => 2,
+        });
+        for yes in [once, repeating, repeating_on_yearly, forever, metered] {
+            to.uint(u64::from(*yes));
+        }
+        // No number of days is 0.
+        to.uint(past_due_churn_days.unwrap_or(0).into());
+        to.uint(match paused {
+            Paused::Keep => 0,
+            Paused::Zero => 1,
+        });
+        to.uint(match free_after_paid {
+            FreeAfterPaid::Customer => 0,
+            FreeAfterPaid::Churned => 1,
+        });
+        to.uint(reactivation_max_gap_days.map_or(0, |days| u64::from(days) + 1));
+        to.uint(match passive {
+            Passive::StatusOrReason => 0,
+            Passive::Status => 1,
+            Passive::Reason => 2,
+        });
+    }
+
     /// The switches as a mode sets them.
     #[must_use]
     pub fn of(mode: Mode) -> Rules {

@@ -4,7 +4,7 @@ use mainstay_model::Status::{Active, Canceled, Incomplete, PastDue, Paused, Tria
 use mainstay_model::{Code, Currency, Decimal, DiscountDuration, Id, Planned, Span, Zone};
 
 use super::story::{Story, at, item, line, off, percent, time};
-use super::{ChurnAt, Discounts, FreeAfterPaid, Ledger, Life, Mode, Passive, Rules, Tell};
+use super::{ChurnAt, Days, Discounts, FreeAfterPaid, Ledger, Life, Mode, Passive, Rules, Tell};
 
 #[test]
 fn what_is_never_paid_for_is_new_once_and_more_is_expansion() {
@@ -615,7 +615,7 @@ fn a_change_at_the_days_begin_is_told_after_the_rate() {
 #[test]
 fn the_day_of_a_rate_begins_in_the_accounts_zone() {
     let mut story = euros(&[("01-01", "1.1"), ("02-01", "1.2")]);
-    story.zone = "Asia/Tokyo".parse::<Zone>().unwrap();
+    story.days = Days::of("Asia/Tokyo".parse::<Zone>().unwrap());
     story.state("a", "01-15", Active, 5000).currency = Currency::of("EUR").unwrap();
     assert_eq!(
         story.told("04-01")[1],

@@ -56,8 +56,44 @@ pub(super) enum Counted {
 
 /// The steps of a subscription, each at another time, by rising time. `states` may be in any order.
 ///
-/// `known` are its steps by fewer of these states: what they count is not reckoned again.
+/// `known` are its steps by fewer of these states: what they count is not reckoned again. A state that is booked
+/// from some instant on is no state before it.
 pub(super) fn steps(states: &[Arc<State>], known: &[Step], rules: &Rules) -> Vec<Step> {
+    let booked: BTreeSet<Timestamp> = states.iter().filter_map(|s| s.booked_from).collect();
+    if booked.is_empty() {
+        return steps_of(states, known, rules);
+    }
+    let mut steps: Vec<Step> = Vec::new();
+    for from in std::iter::once(Timestamp::MIN).chain(booked) {
+        let by_then = |state: &&Arc<State>| state.booked_from.is_none_or(|booked| booked <= from);
+        let by_then: Vec<Arc<State>> = states.iter().filter(by_then).cloned().collect();
+        let of_then = steps_of(&by_then, known, rules);
+        steps.truncate(steps.partition_point(|step| step.from < from));
+        let begun = of_then.partition_point(|step| step.from <= from);
+        let standing = begun.checked_sub(1).map(|place| Step {
+            from,
+            ..of_then[place].clone()
+        });
+        let ahead = of_then[begun..].iter().cloned();
+        standing
+            .into_iter()
+            .chain(ahead)
+            .for_each(|step| then(&mut steps, step));
+    }
+    steps
+}
+
+/// One more step, if it is another one than the last.
+fn then(steps: &mut Vec<Step>, next: Step) {
+    let same =
+        |last: &Step| Arc::ptr_eq(&last.state, &next.state) && last.standing == next.standing;
+    if !steps.last().is_some_and(same) {
+        steps.push(next);
+    }
+}
+
+/// The same of states that are none of them booked later.
+fn steps_of(states: &[Arc<State>], known: &[Step], rules: &Rules) -> Vec<Step> {
     let in_force = in_force(states);
     let plain: Vec<&State> = in_force.iter().map(|state| &***state).collect();
     let endings = endings(&plain, rules);
@@ -98,17 +134,13 @@ pub(super) fn steps(states: &[Arc<State>], known: &[Step], rules: &Rules) -> Vec
             if let Standing::On(_, monthly) = &standing {
                 paid |= monthly.net.is_positive();
             }
-            if steps
-                .last()
-                .is_none_or(|last| !Arc::ptr_eq(&last.state, teller) || last.standing != standing)
-            {
-                let state = Arc::clone(teller);
-                steps.push(Step {
-                    from,
-                    state,
-                    standing,
-                });
-            }
+            let state = Arc::clone(teller);
+            let step = Step {
+                from,
+                state,
+                standing,
+            };
+            then(&mut steps, step);
         }
     }
     steps

@@ -106,11 +106,20 @@ impl Walk {
             }
         }
         for (at, steps) in instants {
-            self.pass_days(policy, policy.zone.day_of(at));
+            self.pass_days(policy, policy.days.day_of(at));
             self.change(at, &steps, policy);
         }
-        self.pass_days(policy, policy.zone.day_of(until));
+        self.pass_days(policy, policy.days.day_of(until));
         self.at = until;
+    }
+
+    /// When the next day begins on which a rate changes of what is carried.
+    pub(super) fn next_rate(&self, policy: &Policy<'_>) -> Option<Timestamp> {
+        let carried = self.sums.iter();
+        let carried = carried.filter(|(_, sum)| !sum.exact.gross.is_zero());
+        let days =
+            carried.filter_map(|(currency, _)| policy.rates.next_change(*currency, self.day));
+        days.min().map(|day| policy.days.begin_of(day))
     }
 
     /// Lets days begin: where a rate changes, what is carried changes with it.
@@ -129,7 +138,7 @@ impl Walk {
             currencies
                 .into_iter()
                 .for_each(|currency| self.convert(currency, policy));
-            let begin = policy.zone.end_of(day.minus(1));
+            let begin = policy.days.begin_of(day);
             let by_currency = self.shares();
             if by_currency
                 .iter()
@@ -161,7 +170,7 @@ impl Walk {
             .map(|(subscription, step)| self.step(subscription, step, policy))
             .collect();
         let gap_days = match self.life {
-            Life::Churned { at } => Some(self.day.since(policy.zone.day_of(at))),
+            Life::Churned { at } => Some(self.day.since(policy.days.day_of(at))),
             Life::NeverPaid | Life::Customer { .. } => None,
         };
         let is_there = |step: &Step| matches!(step.standing, Standing::On(..));

@@ -4,11 +4,13 @@
 //! parts; it holds no state. Record fields, JSON Schema, Prometheus families, `mainstay metrics` and the
 //! reference page are made from this list.
 
+mod revenue;
 mod usage;
 mod why;
 
 use mainstay_model::{Column, Day, Info, Levels, Parts, Value};
 
+use crate::flows::{Flows, Window};
 use crate::settings::Settings;
 use crate::view::View;
 
@@ -33,7 +35,12 @@ pub enum Read {
     Account(fn(&View<'_>) -> Parts),
     /// From an account, for each tracked feature, by its place in the order of their names.
     Feature(fn(&View<'_>, usize) -> Parts),
+    /// From how revenue moved within a window of days, of the account and of each group that it was in.
+    Flow(Window, OfFlows),
 }
+
+/// What is read of how revenue moved: money, or a number of movements.
+pub type OfFlows = fn(&Flows) -> i128;
 
 /// For when and whom a value is told.
 #[derive(Clone, Copy, Debug)]
@@ -131,12 +138,57 @@ pub static CATALOGUE: &[&Metric] = &[
     &usage::growth::MAU_GROWTH_30D,
     &usage::growth::DEPTH_GROWTH_30D,
     &usage::growth::SEATS_GROWTH_30D,
+    &usage::growth::MRR_GROWTH_30D,
     &usage::last_seen::LAST_SEEN,
     &usage::last_seen::DAYS_SINCE_LAST_SEEN,
     &usage::active_days::ACTIVE_DAYS_30D,
     &usage::account_age::ACCOUNT_AGE_DAYS,
     &usage::champion::CHAMPION_SHARE,
     &usage::champion::CHAMPION_DAYS_AWAY,
+    &revenue::mrr::MRR,
+    &revenue::mrr::MRR_GROSS,
+    &revenue::mrr::ARR,
+    &revenue::cmrr::CMRR,
+    &revenue::movements::MRR_NEW_1D,
+    &revenue::movements::MRR_NEW_30D,
+    &revenue::movements::MRR_NEW_MTD,
+    &revenue::movements::MRR_EXPANSION_1D,
+    &revenue::movements::MRR_EXPANSION_30D,
+    &revenue::movements::MRR_EXPANSION_MTD,
+    &revenue::movements::MRR_CONTRACTION_1D,
+    &revenue::movements::MRR_CONTRACTION_30D,
+    &revenue::movements::MRR_CONTRACTION_MTD,
+    &revenue::movements::MRR_CHURN_1D,
+    &revenue::movements::MRR_CHURN_30D,
+    &revenue::movements::MRR_CHURN_MTD,
+    &revenue::movements::MRR_REACTIVATION_1D,
+    &revenue::movements::MRR_REACTIVATION_30D,
+    &revenue::movements::MRR_REACTIVATION_MTD,
+    &revenue::movements::MRR_FX_1D,
+    &revenue::movements::MRR_FX_30D,
+    &revenue::movements::MRR_FX_MTD,
+    &revenue::movements::MRR_TRANSFER_1D,
+    &revenue::movements::MRR_TRANSFER_30D,
+    &revenue::movements::MRR_TRANSFER_MTD,
+    &revenue::residual::MRR_RECONCILIATION_RESIDUAL_30D,
+    &revenue::residual::MRR_RECONCILIATION_RESIDUAL_MTD,
+    &revenue::customers::CUSTOMERS,
+    &revenue::customers::CUSTOMERS_NEW_30D,
+    &revenue::customers::CUSTOMERS_NEW_MTD,
+    &revenue::customers::CUSTOMERS_CHURNED_30D,
+    &revenue::customers::CUSTOMERS_CHURNED_MTD,
+    &revenue::customers::CUSTOMERS_REACTIVATED_30D,
+    &revenue::customers::CUSTOMERS_REACTIVATED_MTD,
+    &revenue::invoices::LIFETIME_REVENUE,
+    &revenue::invoices::RECURRING_SHARE_30D,
+    &revenue::invoices::RECURRING_SHARE_MTD,
+    &revenue::invoices::FAILED_PAYMENTS,
+    &revenue::invoices::PAST_DUE_DAYS,
+    &revenue::invoices::DUNNING_RECOVERED_RATE_30D,
+    &revenue::invoices::DUNNING_RECOVERED_RATE_MTD,
+    &revenue::account_status::ACCOUNT_STATUS,
+    &revenue::days_to::DAYS_TO_RENEWAL,
+    &revenue::days_to::DAYS_TO_TRIAL_END,
 ];
 
 /// What everybody may know of every metric, in the order of the catalogue.
@@ -186,13 +238,13 @@ pub(crate) struct Reader {
 /// Every metric, and those of features once for each feature.
 fn readers(features: usize) -> impl Iterator<Item = Reader> {
     let all = || CATALOGUE.iter().copied();
-    let singles = all().filter(|metric| matches!(metric.read, Read::Account(_)));
+    let singles = all().filter(|metric| !metric.is_of_features());
     let singles = singles.map(|metric| Reader {
         metric,
         feature: None,
     });
     let of_each = (0..features).flat_map(move |feature| {
-        let metrics = all().filter(|metric| matches!(metric.read, Read::Feature(_)));
+        let metrics = all().filter(|metric| metric.is_of_features());
         metrics.map(move |metric| Reader {
             metric,
             feature: Some(feature),
@@ -207,6 +259,8 @@ pub(crate) struct Readers {
     /// The places of those that are told of accounts, and of those that are told of groups.
     of_accounts: Vec<usize>,
     of_groups: Vec<usize>,
+    /// Which of those of groups are read from flows, in their order.
+    group_flows: Vec<(usize, Window, OfFlows)>,
 }
 
 impl Readers {
@@ -217,9 +271,15 @@ impl Readers {
             let told = all.filter(|(_, reader)| told(reader.metric.info.levels));
             told.map(|(place, _)| place).collect()
         };
+        let of_groups = places(Levels::of_groups);
+        let flow = |(column, place): (usize, &usize)| match all[*place].metric.read {
+            Read::Flow(window, read) => Some((column, window, read)),
+            Read::Account(_) | Read::Feature(_) => None,
+        };
         Readers {
             of_accounts: places(Levels::of_accounts),
-            of_groups: places(Levels::of_groups),
+            group_flows: of_groups.iter().enumerate().filter_map(flow).collect(),
+            of_groups,
             all,
         }
     }
@@ -248,6 +308,22 @@ impl Readers {
         &self.of_groups
     }
 
+    /// The parts of those columns of groups that are read from flows.
+    pub(crate) fn flows_of_groups(&self, flows: impl Fn(Window) -> Flows) -> Vec<Parts> {
+        let read = |(_, window, read): &(usize, Window, OfFlows)| money(read(&flows(*window)));
+        self.group_flows.iter().map(read).collect()
+    }
+
+    /// The places, among the columns of groups, of those that are read from flows.
+    pub(crate) fn flow_columns(&self) -> impl Iterator<Item = usize> {
+        self.group_flows.iter().map(|(column, ..)| *column)
+    }
+
+    /// The parts of an account that is not there.
+    pub(crate) fn nothing(&self) -> Vec<Parts> {
+        vec![Parts::Nothing; self.all.len()]
+    }
+
     /// The values of a group, from the parts that groups are told from.
     pub(crate) fn tell_group(&self, parts: &[Parts], day: Day) -> Vec<Value> {
         let asked = Asked { day, group: true };
@@ -265,11 +341,16 @@ impl std::fmt::Debug for Readers {
     }
 }
 
+/// Parts of a sum of money, or of a number of movements.
+fn money(sum: i128) -> Parts {
+    Parts::Sums([sum, 0, 0, 0])
+}
+
 impl Metric {
     /// Whether there is one for each tracked feature.
     pub(crate) fn is_of_features(&self) -> bool {
         match self.read {
-            Read::Account(_) => false,
+            Read::Account(_) | Read::Flow(..) => false,
             Read::Feature(_) => true,
         }
     }
@@ -278,7 +359,8 @@ impl Metric {
         match (self.read, feature) {
             (Read::Account(read), None) => read(view),
             (Read::Feature(read), Some(feature)) => read(view, feature),
-            (Read::Account(_), Some(_)) | (Read::Feature(_), None) => {
+            (Read::Flow(window, read), None) => money(read(&view.flows(window))),
+            (Read::Account(_) | Read::Flow(..), Some(_)) | (Read::Feature(_), None) => {
                 unreachable!("a metric is read of a feature if there is one for each")
             }
         }

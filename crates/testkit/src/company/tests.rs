@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_codec::Format;
-use mainstay_engine::ledger::{Ledger, Policy, State};
+use mainstay_engine::ledger::{Days, Ledger, Policy, State};
 use mainstay_model::{Body, Code, Day, Event};
 use serde_json::{Value, json};
 
@@ -95,11 +95,11 @@ fn what_is_paid_changes_nothing_else() {
     assert_eq!(of(&billed), of(&small()));
 }
 
-fn policy<'p>(settings: &'p Settings, zone: &'p Zone) -> Policy<'p> {
+fn policy<'p>(settings: &'p Settings, days: &'p Days) -> Policy<'p> {
     Policy {
         rules: &settings.revenue.rules,
         rates: &settings.revenue.rates,
-        zone,
+        days,
     }
 }
 
@@ -111,32 +111,33 @@ fn every_bill_is_one_that_the_ledger_takes_and_books_move_in_every_way() {
     };
     let settings = settings();
     let limits = mainstay_codec::Limits::default();
-    let mut ledgers: BTreeMap<String, (Ledger, Zone)> = BTreeMap::new();
+    let mut ledgers: BTreeMap<String, (Ledger, Days)> = BTreeMap::new();
     for story in Company::new(plan.clone()).stories() {
-        ledgers.insert(story.account, (Ledger::default(), story.zone));
+        ledgers.insert(story.account, (Ledger::default(), Days::of(story.zone)));
     }
     for record in days(&plan, 45).filter(|record| record.topic == "billing") {
         let mut take = |event: Event<'_>| {
             let Body::Subscription(told) = event.body else {
                 panic!("{} is no subscription", event.id.as_str());
             };
-            let (ledger, zone) = ledgers.get_mut(event.account.as_str()).unwrap();
+            let (ledger, days) = ledgers.get_mut(event.account.as_str()).unwrap();
             let state = State {
                 event: event.id.as_str().into(),
                 source: None,
                 at: event.time,
                 told: told.into_owned(),
+                booked_from: None,
             };
-            ledger.take(state, &policy(&settings, zone)).unwrap();
+            ledger.take(state, &policy(&settings, days)).unwrap();
         };
         let decoded = Format::Native.decode(&record.value, &limits, &mut take);
         assert_eq!(decoded.unwrap().0, 0, "a field that nobody reads");
     }
     let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for (ledger, zone) in ledgers.values_mut() {
+    for (ledger, days) in ledgers.values_mut() {
         ledger.pass(
             plan.begin.plus_ms(45 * 24 * HOUR_MS),
-            &policy(&settings, zone),
+            &policy(&settings, days),
         );
         for movement in ledger.movements() {
             let kind = (movement.kind.name(), movement.cause.name());

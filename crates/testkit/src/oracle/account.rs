@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainstay_engine::Settings;
 use mainstay_model::{Day, Timestamp, Zone};
 
+use serde_json::Value;
+
 use super::event::{Actor, Body, Event};
+use super::mrr;
 use super::sessions::Moment;
 
 /// A time, and the day that it was when it arrived.
@@ -25,12 +28,24 @@ pub(super) struct Account {
     pub(super) created: Vec<Dated>,
     pub(super) deleted: Vec<Dated>,
     seats: Vec<Told<i64>>,
+    renewals: Vec<Told<Timestamp>>,
+    /// What became of its invoices.
+    pub(super) invoices: Vec<Invoiced>,
+    /// The states of its subscriptions, in the order of their arrival.
+    pub(super) billed: Vec<mrr::Told>,
     traits: BTreeMap<String, Vec<Told<String>>>,
     /// Qualifying events by day, also those without a user.
     pub(super) events: BTreeMap<Day, i128>,
     /// The same, by who did it.
     pub(super) events_by: BTreeMap<(Actor, Day), i128>,
     pub(super) users: BTreeMap<String, User>,
+}
+
+/// Something that happened to an invoice.
+pub(super) struct Invoiced {
+    pub(super) outcome: String,
+    pub(super) data: Value,
+    pub(super) on: Dated,
 }
 
 /// What an event says of a field; `None` erases it.
@@ -87,6 +102,9 @@ impl Account {
             created: Vec::new(),
             deleted: Vec::new(),
             seats: Vec::new(),
+            renewals: Vec::new(),
+            billed: Vec::new(),
+            invoices: Vec::new(),
             traits: BTreeMap::new(),
             events: BTreeMap::new(),
             events_by: BTreeMap::new(),
@@ -120,6 +138,7 @@ impl Account {
             Body::Account {
                 created,
                 seats,
+                renewal,
                 traits,
                 ..
             } => {
@@ -130,14 +149,50 @@ impl Account {
                 if let Some(value) = *seats {
                     self.seats.push(Told { at, value, day });
                 }
+                if let Some(value) = *renewal {
+                    self.renewals.push(Told { at, value, day });
+                }
                 for (name, value) in traits.clone() {
                     let told = self.traits.entry(name).or_default();
                     told.push(Told { at, value, day });
                 }
             }
-            Body::Other => {}
+            Body::Invoice(outcome, data) => self.invoices.push(Invoiced {
+                outcome: outcome.clone(),
+                data: data.clone(),
+                on: dated,
+            }),
+            Body::Subscription(_) | Body::Other => {}
             Body::Deleted => self.deleted.push(dated),
         }
+    }
+
+    /// Takes in a state of a subscription, once: what it says of times before `open` is booked then.
+    pub(super) fn bill(&mut self, event: &Event, data: &Value, open: Timestamp) {
+        // In the order of sources and ids, events without a source before all others.
+        let id = match &event.source {
+            None => format!("0{}", event.id),
+            Some(source) => format!("1{source}\0{}", event.id),
+        };
+        if self.billed.iter().all(|known| known.id != id) {
+            self.billed.push(mrr::Told {
+                id,
+                time: event.time,
+                data: data.clone(),
+                open,
+            });
+        }
+    }
+
+    /// An account that nobody had heard of on a day is known since then.
+    pub(super) fn is_known_since(&mut self, at: Timestamp, day: Day) {
+        self.first_day = self.first_day.min(day);
+        earliest(&mut self.began, day, at);
+    }
+
+    /// When its contract was up for renewal, as far as was known at the end of a day.
+    pub(super) fn renewal_as_of(&self, day: Day) -> Option<Timestamp> {
+        value_as_of(&self.renewals, day)
     }
 
     fn user(&mut self, event: &Event) -> &mut User {

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::mrr;
+
 /// A record that could be read.
 pub(super) struct Event {
     pub(super) id: String,
@@ -38,10 +40,15 @@ pub(super) enum Body {
         created: bool,
         tz: Said<Zone>,
         seats: Said<i64>,
+        renewal: Said<Timestamp>,
         /// Of those of [`BUILT_IN`] and of the company's own, which stand beside them.
         traits: Vec<(String, Option<String>)>,
     },
     Deleted,
+    /// A state of a subscription, as it was sent.
+    Subscription(Value),
+    /// What became of an invoice, by the last word of the event's type.
+    Invoice(String, Value),
     Other,
 }
 
@@ -82,7 +89,10 @@ impl Event {
         let body = Body::read(kind, data)?;
         let said = match body {
             Body::Product { .. } => format!("{body:?}"),
-            Body::SignedUp | Body::Removed | Body::Account { .. } | Body::Deleted | Body::Other => {
+            Body::SignedUp | Body::Removed | Body::Account { .. } | Body::Deleted => {
+                format!("{kind:?} {data:?}")
+            }
+            Body::Subscription(_) | Body::Invoice(..) | Body::Other => {
                 format!("{kind:?} {data:?}")
             }
         };
@@ -122,6 +132,15 @@ impl Body {
             "user.removed" => Body::Removed,
             "account.created" => Body::account(data, true)?,
             "account.updated" => Body::account(data, false)?,
+            "subscription.updated" => Body::Subscription(Value::Object(data.clone())),
+            "invoice.paid"
+            | "invoice.payment_failed"
+            | "invoice.voided"
+            | "payment.refunded"
+            | "payment.disputed" => {
+                let (_, outcome) = kind.name().split_once('.').unwrap_or_default();
+                Body::Invoice(outcome.to_owned(), Value::Object(data.clone()))
+            }
             "account.deleted" => {
                 Body::account(data, false)?;
                 Body::Deleted
@@ -147,6 +166,9 @@ impl Body {
             created,
             tz: said(data, "tz", zone)?,
             seats: said(data, "seats", seats)?,
+            renewal: said(data, "renewal_at", |given| {
+                mrr::instant(given).ok_or(Code::BadField)
+            })?,
             traits,
         })
     }

@@ -9,11 +9,14 @@ use mainstay_engine::Settings;
 use mainstay_model::{Day, Timestamp, Zone};
 use serde_json::{Value, json};
 
+use super::Group;
 use super::account::{Account, Dated, Named, User, earliest_until};
 use super::event::Actor;
 use super::fraction::Fraction;
 use super::ids;
+use super::mrr::Moved;
 use super::part::{Part, Parts, count, fraction};
+use super::revenue::RevenueFacts;
 use super::sessions::{self, Session};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -26,21 +29,21 @@ pub(super) struct DayParts {
 }
 
 impl DayParts {
-    fn both(&mut self, id: impl Into<String>, part: Part) {
+    pub(super) fn both(&mut self, id: impl Into<String>, part: Part) {
         let id = id.into();
         self.account.insert(id.clone(), part.clone());
         self.group.insert(id, part);
     }
 
-    fn account(&mut self, id: &str, part: Part) {
+    pub(super) fn account(&mut self, id: &str, part: Part) {
         self.account.insert(id.to_owned(), part);
     }
 
-    fn group(&mut self, id: &str, part: Part) {
+    pub(super) fn group(&mut self, id: &str, part: Part) {
         self.group.insert(id.to_owned(), part);
     }
 
-    fn alone(&mut self, id: &str, value: Value) {
+    pub(super) fn alone(&mut self, id: &str, value: Value) {
         self.account(id, Part::Alone(value));
     }
 }
@@ -48,10 +51,11 @@ impl DayParts {
 /// What each user of an account did, by user and day.
 pub(super) struct Facts<'a> {
     pub(super) account: &'a Account,
-    settings: &'a Settings,
+    pub(super) settings: &'a Settings,
     pub(super) users: Vec<UserFacts<'a>>,
     /// By day, how many users were active.
     dau: BTreeMap<Day, i128>,
+    revenue: RevenueFacts,
 }
 
 pub(super) struct UserFacts<'a> {
@@ -93,10 +97,33 @@ impl<'a> Facts<'a> {
             settings,
             users,
             dau,
+            revenue: RevenueFacts::new(account, settings),
         }
     }
 
     pub(super) fn parts(&self, day: Day) -> DayParts {
+        self.parts_at(day, None)
+    }
+
+    /// How the account's recurring revenue moved up to the end of a day.
+    pub(super) fn movements_until(&self, day: Day) -> Vec<Moved> {
+        let end = self.zone().end_of(day);
+        let all = self.revenue.books.movements.iter();
+        all.filter(|moved| moved.at < end).cloned().collect()
+    }
+
+    /// What of its flows of revenue the account gives to which group.
+    pub(super) fn flows(
+        &self,
+        day: Day,
+        now: Option<Timestamp>,
+        is_known: impl Fn(Day) -> bool,
+    ) -> Vec<(Group, Parts)> {
+        self.revenue.flows(self, day, now, is_known)
+    }
+
+    /// As of an instant of a day that is not over.
+    pub(super) fn parts_at(&self, day: Day, now: Option<Timestamp>) -> DayParts {
         let mut parts = DayParts::default();
         self.activity(day, &mut parts);
         self.seats(day, &mut parts);
@@ -115,6 +142,7 @@ impl<'a> Facts<'a> {
         self.growth(day, &mut parts);
         self.last_seen(day, &mut parts);
         self.champion(day, &mut parts);
+        self.revenue.parts(self, day, now, &mut parts);
         parts
     }
 
@@ -508,7 +536,7 @@ impl<'a> Facts<'a> {
         );
     }
 
-    fn zone(&self) -> Zone {
+    pub(super) fn zone(&self) -> Zone {
         let told = self.account.zone.and_then(|(_, zone)| zone);
         told.unwrap_or(self.settings.zone)
     }

@@ -22,10 +22,10 @@ pub mod ids;
 mod metrics;
 pub mod mrr;
 mod part;
+mod revenue;
 mod sessions;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use mainstay_engine::Settings;
 use mainstay_model::{Code, Day, Timestamp, Zone};
@@ -34,7 +34,7 @@ use serde_json::Value;
 use account::Account;
 pub use cohorts::{CohortName, CohortValue};
 pub use compare::{Found, FoundCohorts, same_value};
-use event::Event;
+use event::{Body, Event};
 use groups::{Groups, GroupsNow};
 use metrics::Facts;
 
@@ -133,15 +133,77 @@ impl Oracle {
         let zone = self.zone_for(&event);
         let day = zone.day_of(event.time);
         if self.is_too_late(&event, zone, day) {
+            self.bill_late(&event, zone);
             return Fate::Refused(Code::TooLate);
+        }
+        if self.has_bad_currency(&event, day) {
+            return Fate::Refused(Code::BadCurrency);
         }
         self.seen.insert(name, digest);
         self.pass_time(&event, arrival);
-        self.accounts
+        let open = self.oldest_open(&event.account, zone);
+        let account = self
+            .accounts
             .entry(event.account.clone())
-            .or_insert_with(|| Account::first_seen_on(day))
-            .take(&event, zone, day, &self.settings);
+            .or_insert_with(|| Account::first_seen_on(day));
+        account.take(&event, zone, day, &self.settings);
+        if let Body::Subscription(data) = &event.body {
+            let begin = open.map_or(Timestamp::MIN, |open| zone.end_of(open.minus(1)));
+            account.bill(&event, data, begin);
+        }
         Fate::Applied
+    }
+
+    /// A state of a subscription of a day that can no longer be corrected is booked on the oldest one that can.
+    fn bill_late(&mut self, event: &Event, zone: Zone) {
+        let Body::Subscription(data) = &event.body else {
+            return;
+        };
+        let Some(open) = self.oldest_open(&event.account, zone) else {
+            return;
+        };
+        if self.has_bad_currency(event, open) {
+            return;
+        }
+        let begin = zone.end_of(open.minus(1));
+        let account = self.accounts.entry(event.account.clone());
+        let account = account.or_insert_with(|| Account::first_seen_on(open));
+        account.is_known_since(begin, open);
+        account.bill(event, data, begin);
+    }
+
+    /// Whether a subscription is in another currency than before, or in one without a rate on the day.
+    fn has_bad_currency(&self, event: &Event, day: Day) -> bool {
+        let (data, id) = match &event.body {
+            Body::Subscription(data) => (data, data["subscription_id"].as_str()),
+            Body::Invoice(_, data) => (data, None),
+            Body::Product { .. }
+            | Body::SignedUp
+            | Body::Removed
+            | Body::Account { .. }
+            | Body::Deleted
+            | Body::Other => return false,
+        };
+        let rates = &self.settings.revenue.rates;
+        let known = self.accounts.get(&event.account);
+        let mut known = known.into_iter().flat_map(|account| &account.billed);
+        let is_other = known.any(|known| {
+            id.is_some_and(|id| known.data["subscription_id"] == id)
+                && known.data["currency"] != data["currency"]
+        });
+        let code = data["currency"].as_str().unwrap_or_default();
+        let mut rated = rates.all();
+        let has_rate = code == rates.currency().code()
+            || rated.any(|(of, from, _)| of.code() == code && from <= day);
+        is_other || !has_rate
+    }
+
+    /// The oldest day of an account that can still be corrected.
+    fn oldest_open(&self, account: &str, zone: Zone) -> Option<Day> {
+        let stream_time = self.stream_times.get(&(self.shard_of)(account))?;
+        let watermark = stream_time.minus_ms(self.settings.lateness_ms);
+        let newest_closed = newest_day_over(zone, watermark);
+        Some(newest_closed.minus(self.settings.correction_days))
     }
 
     /// The zone in which an event lies: its account's, as this event itself leaves it.
@@ -153,13 +215,8 @@ impl Oracle {
     }
 
     fn is_too_late(&self, event: &Event, zone: Zone, day: Day) -> bool {
-        let shard = (self.shard_of)(&event.account);
-        let Some(stream_time) = self.stream_times.get(&shard) else {
-            return false;
-        };
-        let watermark = stream_time.minus_ms(self.settings.lateness_ms);
-        let newest_closed = newest_day_over(zone, watermark);
-        day < newest_closed.minus(self.settings.correction_days)
+        let open = self.oldest_open(&event.account, zone);
+        open.is_some_and(|open| day < open)
     }
 
     fn pass_time(&mut self, event: &Event, arrival: Option<Timestamp>) {
@@ -183,27 +240,35 @@ impl Oracle {
         let Some(newest) = self.newest else {
             return Truth::default();
         };
-        self.days(|_, zone| zone.day_of(newest))
+        self.days(|_, zone| zone.day_of(newest), |_| newest)
     }
 
     /// The final values of the days that a watermark has closed.
     #[must_use]
     pub fn truth_until(&self, watermark: Timestamp) -> Truth {
-        self.days(|_, zone| newest_day_over(zone, watermark))
+        let now = watermark.plus_ms(self.settings.lateness_ms);
+        self.days(|_, zone| newest_day_over(zone, watermark), |_| now)
     }
 
     /// The final values of the days that each shard's own watermark has closed, which is what a run has
     /// said that goes on.
     #[must_use]
     pub fn truth_so_far(&self) -> Truth {
-        self.days(|account, zone| {
+        let now = |account: &str| {
             let stream_time = self.stream_times.get(&(self.shard_of)(account));
-            let stream_time = stream_time.copied().unwrap_or(Timestamp::MIN);
-            newest_day_over(zone, stream_time.minus_ms(self.settings.lateness_ms))
-        })
+            stream_time.copied().unwrap_or(Timestamp::MIN)
+        };
+        let last = |account: &str, zone| {
+            newest_day_over(zone, now(account).minus_ms(self.settings.lateness_ms))
+        };
+        self.days(last, now)
     }
 
-    fn days(&self, last_day: impl Fn(&str, Zone) -> Day) -> Truth {
+    fn days(
+        &self,
+        last_day: impl Fn(&str, Zone) -> Day,
+        now_of: impl Fn(&str) -> Timestamp,
+    ) -> Truth {
         let known = self.accounts.iter().filter(|(id, _)| *id != "*");
         let known = known.map(|(id, account)| {
             let zone = account.zone.and_then(|(_, zone)| zone);
@@ -216,9 +281,21 @@ impl Oracle {
         };
         let (mut groups, mut now) = (Groups::default(), GroupsNow::default());
         let mut accounts = BTreeMap::new();
+        let mut movements = BTreeMap::new();
         for (id, facts, last) in &known {
+            movements.insert((*id).clone(), facts.movements_until(*last));
             let mut days = BTreeMap::new();
-            for day in facts.account.days_told(*last) {
+            let told: BTreeSet<Day> = facts.account.days_told(*last).into_iter().collect();
+            for day in (facts.account.first_day.0..=last_of_all.0).map(Day) {
+                groups.take_flows(day, &facts.flows(day, None, |day| told.contains(&day)));
+            }
+            let is_here = !facts.account.is_deleted();
+            let flows = facts.flows(*last, Some(now_of(id)), |day| match day == *last {
+                true => is_here,
+                false => told.contains(&day),
+            });
+            now.take_flows(&flows);
+            for day in told.iter().copied() {
                 let parts = facts.parts(day);
                 days.insert(day, part::told(&parts.account));
                 if day <= last_of_all {
@@ -226,14 +303,15 @@ impl Oracle {
                 }
             }
             accounts.insert((*id).clone(), days);
-            if !facts.account.is_deleted() {
-                let parts = facts.parts(*last);
+            if is_here {
+                let parts = facts.parts_at(*last, Some(now_of(id)));
                 now.take(facts.account, *last, &parts, &self.settings);
             }
         }
         let facts = known.iter().map(|(_, facts, _)| facts);
         Truth {
             accounts,
+            movements,
             groups: groups.told(),
             now: now.told(),
             cohorts: cohorts::of_fleet(facts, last_of_all),
@@ -256,6 +334,8 @@ fn newest_day_over(zone: Zone, at: Timestamp) -> Day {
 pub struct Truth {
     /// By account, by day.
     pub accounts: BTreeMap<String, BTreeMap<Day, Metrics>>,
+    /// By account, how its recurring revenue moved up to the end of its last closed day, also after its deletion.
+    pub movements: BTreeMap<String, Vec<mrr::Moved>>,
     /// By dimension and segment, by day: each day on which an account is in the group, up to the last one
     /// that has closed for all accounts.
     pub groups: BTreeMap<Group, BTreeMap<Day, Metrics>>,

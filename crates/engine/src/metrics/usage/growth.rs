@@ -3,6 +3,7 @@
 use mainstay_model::{Info, Levels, Parts, Unit};
 
 use super::depth;
+use crate::metrics::revenue;
 use crate::metrics::{Deed, Metric, Read, Show, Why, tell};
 use crate::view::View;
 
@@ -47,6 +48,25 @@ pub(in crate::metrics) static SEATS_GROWTH_30D: Metric = Metric {
     tell: tell::change,
     why: Why::NUMBERS.of(&[Show::Quotient("seats", "seats on D-30")]),
 };
+
+pub(in crate::metrics) static MRR_GROWTH_30D: Metric = Metric {
+    info: Info {
+        id: "mrr_growth_30d",
+        unit: Unit::Ratio,
+        levels: Levels::Account,
+        help: "mrr over mrr 30 days before, less 1.",
+        formula: "mrr / mrr on D-30 - 1",
+        headline: false,
+    },
+    read: Read::Account(mrr),
+    tell: tell::change,
+    why: Why::NUMBERS.of(&[Show::Quotient("mrr", "mrr on D-30")]),
+};
+
+fn mrr(view: &View<'_>) -> Parts {
+    let (now, before) = (revenue::mrr(view), revenue::mrr_before(view, 30));
+    Parts::Sums([now, before, 0, 0])
+}
 
 fn mau(view: &View<'_>) -> Parts {
     let scan = view.scan();

@@ -38,4 +38,4 @@ pub(super) mod users_per_account;
 pub(super) mod wau_trend;
 
 #[cfg(test)]
-mod story;
+pub(super) mod story;

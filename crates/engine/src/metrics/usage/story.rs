@@ -3,45 +3,47 @@
 use std::borrow::Cow;
 
 use mainstay_model::{AccountFields, Actor, Body, Event, Field, Id, Parts};
-use mainstay_model::{Timestamp, UserFields, Value, Zone};
+use mainstay_model::{
+    Currency, Outcome, Payment, Subscription, Timestamp, UserFields, Value, Zone,
+};
 
 use crate::engine::{Engine, Outputs, Place};
 use crate::metrics::{Asked, CATALOGUE, account_columns};
 use crate::settings::Settings;
 
-pub(super) const MINUTE: i64 = 60_000;
+pub(in crate::metrics) const MINUTE: i64 = 60_000;
 
 /// Day 0 of a story is 2026-03-01, a Sunday.
 const FIRST_DAY: i32 = 20_513;
 
 /// An hour of a day of the story.
-pub(super) fn day(days: i32, hour: i64) -> Timestamp {
+pub(in crate::metrics) fn day(days: i32, hour: i64) -> Timestamp {
     Timestamp(i64::from(FIRST_DAY + days) * 86_400_000 + hour * 60 * MINUTE)
 }
 
 /// What happened to one account, in the order told.
 #[derive(Default)]
-pub(super) struct Story {
-    pub(super) settings: Settings,
+pub(in crate::metrics) struct Story {
+    pub(in crate::metrics) settings: Settings,
     events: Vec<(Option<String>, Timestamp, Body<'static>)>,
 }
 
 /// What happened to several accounts of a company.
 #[derive(Default)]
-pub(super) struct Fleet {
-    pub(super) settings: Settings,
+pub(in crate::metrics) struct Fleet {
+    pub(in crate::metrics) settings: Settings,
     accounts: Vec<(String, Story)>,
 }
 
 impl Fleet {
     /// One more account, whose story is to be told.
-    pub(super) fn account(&mut self, id: &str) -> &mut Story {
+    pub(in crate::metrics) fn account(&mut self, id: &str) -> &mut Story {
         self.accounts.push((id.to_owned(), Story::default()));
         &mut self.accounts.last_mut().unwrap().1
     }
 
     /// The value of a metric for all accounts together.
-    pub(super) fn tells(&self, metric: &str, days: i32) -> String {
+    pub(in crate::metrics) fn tells(&self, metric: &str, days: i32) -> String {
         let metric = CATALOGUE.iter().find(|known| known.info.id == metric);
         let metric = metric.unwrap();
         let day_shown = Zone::UTC.day_of(day(days, 0));
@@ -66,40 +68,54 @@ impl Story {
         self
     }
 
-    pub(super) fn used(&mut self, user: &str, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn used(&mut self, user: &str, at: Timestamp) -> &mut Story {
         self.did(user, "looked", at)
     }
 
-    pub(super) fn did(&mut self, user: &str, name: &'static str, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn did(
+        &mut self,
+        user: &str,
+        name: &'static str,
+        at: Timestamp,
+    ) -> &mut Story {
         self.then(Some(user), at, product(name, 0))
     }
 
-    pub(super) fn spent(&mut self, user: &str, at: Timestamp, duration_ms: i64) -> &mut Story {
+    pub(in crate::metrics) fn spent(
+        &mut self,
+        user: &str,
+        at: Timestamp,
+        duration_ms: i64,
+    ) -> &mut Story {
         self.then(Some(user), at, product("looked", duration_ms))
     }
 
-    pub(super) fn nobody_did(&mut self, name: &'static str, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn nobody_did(
+        &mut self,
+        name: &'static str,
+        at: Timestamp,
+    ) -> &mut Story {
         self.then(None, at, product(name, 0))
     }
 
-    pub(super) fn signed_up(&mut self, user: &str, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn signed_up(&mut self, user: &str, at: Timestamp) -> &mut Story {
         self.then(Some(user), at, Body::UserSignedUp(UserFields::default()))
     }
 
-    pub(super) fn invited(&mut self, user: &str, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn invited(&mut self, user: &str, at: Timestamp) -> &mut Story {
         self.then(Some(user), at, Body::UserInvited(UserFields::default()))
     }
 
-    pub(super) fn removed(&mut self, user: &str, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn removed(&mut self, user: &str, at: Timestamp) -> &mut Story {
         self.then(Some(user), at, Body::UserRemoved)
     }
 
-    pub(super) fn created(&mut self, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn created(&mut self, at: Timestamp) -> &mut Story {
         self.then(None, at, Body::AccountCreated(Default::default()))
     }
 
     /// The account's zone is told, by its creation at `at`.
-    pub(super) fn lives_in(&mut self, zone: &str, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn lives_in(&mut self, zone: &str, at: Timestamp) -> &mut Story {
         let tz = Field::Set(zone.parse().unwrap());
         let fields = AccountFields {
             tz,
@@ -108,7 +124,12 @@ impl Story {
         self.then(None, at, Body::AccountCreated(fields))
     }
 
-    pub(super) fn did_as(&mut self, user: &str, actor: Actor, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn did_as(
+        &mut self,
+        user: &str,
+        actor: Actor,
+        at: Timestamp,
+    ) -> &mut Story {
         let name = "looked".into();
         self.then(
             Some(user),
@@ -121,7 +142,7 @@ impl Story {
         )
     }
 
-    pub(super) fn did_for(
+    pub(in crate::metrics) fn did_for(
         &mut self,
         user: &str,
         name: &'static str,
@@ -131,7 +152,7 @@ impl Story {
         self.then(Some(user), at, product(name, duration_ms))
     }
 
-    pub(super) fn has_seats(&mut self, seats: u32, at: Timestamp) -> &mut Story {
+    pub(in crate::metrics) fn has_seats(&mut self, seats: u32, at: Timestamp) -> &mut Story {
         let fields = AccountFields {
             seats: Field::Set(seats),
             ..AccountFields::default()
@@ -139,20 +160,60 @@ impl Story {
         self.then(None, at, Body::AccountUpdated(fields))
     }
 
-    pub(super) fn tracks(&mut self, feature: &str, names: &[&str]) -> &mut Story {
+    /// A state of a subscription is told.
+    pub(in crate::metrics) fn billed(
+        &mut self,
+        told: Subscription<'static>,
+        at: Timestamp,
+    ) -> &mut Story {
+        self.then(None, at, Body::Subscription(Box::new(told)))
+    }
+
+    /// Something became of an invoice for what is recurring.
+    pub(in crate::metrics) fn invoice(
+        &mut self,
+        outcome: Outcome,
+        invoice: &'static str,
+        amount_minor: i64,
+        at: Timestamp,
+    ) -> &mut Story {
+        self.then(None, at, payment(outcome, invoice, amount_minor, true))
+    }
+
+    /// Something became of an invoice for what is paid once.
+    pub(in crate::metrics) fn once(
+        &mut self,
+        outcome: Outcome,
+        invoice: &'static str,
+        amount_minor: i64,
+        at: Timestamp,
+    ) -> &mut Story {
+        self.then(None, at, payment(outcome, invoice, amount_minor, false))
+    }
+
+    /// The contract is up for renewal at `renewal`.
+    pub(in crate::metrics) fn renews(&mut self, renewal: Timestamp, at: Timestamp) -> &mut Story {
+        let fields = AccountFields {
+            renewal_at: Field::Set(renewal),
+            ..AccountFields::default()
+        };
+        self.then(None, at, Body::AccountUpdated(fields))
+    }
+
+    pub(in crate::metrics) fn tracks(&mut self, feature: &str, names: &[&str]) -> &mut Story {
         let names = names.iter().map(|name| (*name).to_owned());
         let features = &mut self.settings.features;
         features.insert(feature.to_owned(), names.collect());
         self
     }
 
-    pub(super) fn activates(&mut self, names: &[&str]) -> &mut Story {
+    pub(in crate::metrics) fn activates(&mut self, names: &[&str]) -> &mut Story {
         let names = names.iter().map(|name| (*name).to_owned());
         self.settings.activation_events = names.collect();
         self
     }
 
-    pub(super) fn steps(&mut self, names: &[&str]) -> &mut Story {
+    pub(in crate::metrics) fn steps(&mut self, names: &[&str]) -> &mut Story {
         let names = names.iter().map(|name| (*name).to_owned());
         self.settings.onboarding_steps = names.collect();
         self
@@ -160,7 +221,7 @@ impl Story {
 
     /// The final value of a metric on a day of the story, as a person would write it. A metric of a feature
     /// goes by its name in rules.
-    pub(super) fn tells(&self, metric: &str, days: i32) -> String {
+    pub(in crate::metrics) fn tells(&self, metric: &str, days: i32) -> String {
         let mut last = Last::of(Zone::UTC.day_of(day(days, 0)));
         self.engine(&self.settings, days, &mut last);
         let columns = account_columns(&self.settings);
@@ -196,6 +257,23 @@ impl Story {
     }
 }
 
+fn payment(
+    outcome: Outcome,
+    invoice: &'static str,
+    amount_minor: i64,
+    recurring: bool,
+) -> Body<'static> {
+    Body::Payment(Payment {
+        outcome,
+        invoice: Id::new(invoice.into()).unwrap(),
+        amount_minor,
+        currency: Currency::of("USD").unwrap(),
+        recurring,
+        attempt: None,
+        subscription: None,
+    })
+}
+
 fn product(name: &'static str, duration_ms: i64) -> Body<'static> {
     Body::Product {
         name: name.into(),
@@ -212,6 +290,7 @@ fn written(value: &Value) -> String {
         Value::Seconds(ms) => format!("{}s", *ms as f64 / 1000.0),
         Value::List(list) => format!("{list:?}"),
         Value::Day(day) => day.to_string(),
+        Value::Name(name) => (*name).to_owned(),
     }
 }
 

@@ -17,7 +17,7 @@ use mainstay_model::{Currency, Day, Timestamp, Zone};
 use serde_json::Value;
 
 use big::Big;
-use subscription::{Counts, Subscription};
+use subscription::{Counts, Subscription, time};
 
 /// A state of a subscription, as the sender wrote it.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Told {
     pub time: Timestamp,
     /// Its `data`.
     pub data: Value,
+    /// The first instant that could be corrected when it came: what it says of times before is booked then.
+    pub open: Timestamp,
 }
 
 /// By what revenue is reckoned.
@@ -78,41 +80,201 @@ pub struct Books {
     pub levels: Vec<Level>,
 }
 
+/// An instant in a field, if there is one.
+pub(super) fn instant(value: &Value) -> Option<Timestamp> {
+    time(value)
+}
+
 /// What an account's revenue was up to `until`, that instant included.
 ///
 /// # Panics
 /// When a state is none that the native format takes.
 #[must_use]
 pub fn books(told: &[Told], terms: &Terms, until: Timestamp) -> Books {
-    let subscriptions = Subscription::all(told);
-    let mut account = Account::default();
-    for at in instants(&subscriptions, terms, until) {
-        account.look(at, &subscriptions, terms);
-    }
-    account.books
+    Reckoning::of(told, terms).books(until)
 }
 
-fn instants(
-    subscriptions: &[Subscription],
-    terms: &Terms,
-    until: Timestamp,
-) -> BTreeSet<Timestamp> {
-    let named = subscriptions
-        .iter()
-        .flat_map(|subscription| subscription.instants(&terms.rules));
-    let days = terms
-        .rates
-        .iter()
-        .map(|(_, day, _)| terms.zone.end_of(day.minus(1)));
-    named.chain(days).filter(|at| *at <= until).collect()
+/// Everything that was told of an account's subscriptions, and what they counted at every instant.
+pub struct Reckoning {
+    terms: Terms,
+    instants: BTreeSet<Timestamp>,
+    /// What was known for the books of instants from one on.
+    known: BTreeMap<Timestamp, Known>,
+}
+
+/// The subscriptions by what was known, and what each counts at every instant by that alone.
+struct Known {
+    subscriptions: Vec<Subscription>,
+    counts: BTreeMap<Timestamp, Vec<Counts>>,
+}
+
+/// What is known of an account at an instant, besides its books.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// A subscription is tried for nothing.
+    pub in_trial: bool,
+    /// What will be paid within 12 months by all that is known.
+    pub committed: i128,
+    /// When the terms of those subscriptions end that are there and not tried for nothing.
+    pub term_ends: Vec<Timestamp>,
+    /// When the trials end that run.
+    pub trial_ends: Vec<Timestamp>,
+}
+
+impl Reckoning {
+    /// Of all states, in any order.
+    #[must_use]
+    pub fn of(told: &[Told], terms: &Terms) -> Reckoning {
+        let opens: BTreeSet<Timestamp> = told.iter().map(Told::books_open).collect();
+        let days = terms.rates.iter();
+        let days = days.map(|(_, day, _)| terms.zone.end_of(day.minus(1)));
+        let mut instants: BTreeSet<Timestamp> = days.chain(opens.iter().copied()).collect();
+        // What a later state puts out of force was in force until that is booked.
+        let known_from = |open: &Timestamp| -> Vec<Told> {
+            let known = told.iter().filter(|told| told.books_open() <= *open);
+            known.cloned().collect()
+        };
+        for subscription in opens
+            .iter()
+            .flat_map(|open| Subscription::all(&known_from(open)))
+        {
+            instants.extend(subscription.instants(&terms.rules));
+        }
+        let known = opens.iter().map(|open| {
+            let known = Known::of(&known_from(open), &instants, terms);
+            (*open, known)
+        });
+        Reckoning {
+            known: known.collect(),
+            terms: terms.clone(),
+            instants,
+        }
+    }
+
+    /// The books up to `until`, that instant included.
+    #[must_use]
+    pub fn books(&self, until: Timestamp) -> Books {
+        let mut account = Account::default();
+        for at in self.instants.range(..=until) {
+            if let Some(known) = self.known_at(*at) {
+                account.look(*at, known, &self.terms);
+            }
+        }
+        account.books
+    }
+
+    fn known_at(&self, at: Timestamp) -> Option<&Known> {
+        self.known.range(..=at).next_back().map(|(_, known)| known)
+    }
+
+    /// What is known at an instant.
+    #[must_use]
+    pub fn now(&self, at: Timestamp) -> Now {
+        let mut now = Now::default();
+        let Some(known) = self.known_at(at) else {
+            return now;
+        };
+        let mut sums: BTreeMap<Currency, Big> = BTreeMap::new();
+        for (place, subscription) in known.subscriptions.iter().enumerate() {
+            let paid = known.has_paid(place, at);
+            let counts = subscription.counts(at, paid, &self.terms.rules);
+            let Some(state) = subscription.state_at(at) else {
+                continue;
+            };
+            now.in_trial |= counts.in_trial;
+            if counts.there && !counts.in_trial {
+                let end = time(&state["term_end"]).or(time(&state["current_period_end"]));
+                now.term_ends.extend(end);
+            }
+            if counts.there && state["status"] == "trialing" {
+                now.trial_ends.extend(time(&state["trial_end"]));
+            }
+            let sum = sums.entry(subscription.currency).or_insert_with(Big::zero);
+            *sum = sum.plus(&self.committed(subscription, state, &counts, at));
+        }
+        let sums = sums.into_iter();
+        let converted = sums.map(|(of, sum)| sum.times(&self.terms.rate(of, at)).rounded());
+        now.committed = converted.sum();
+        now
+    }
+
+    /// What a subscription will count within 12 months.
+    fn committed(
+        &self,
+        subscription: &Subscription,
+        state: &Value,
+        counts: &Counts,
+        at: Timestamp,
+    ) -> Big {
+        let day = |at| self.terms.zone.day_of(at);
+        let within = |planned: Timestamp| day(planned) <= day(at).plus_months(12);
+        let start = time(&state["started_at"]).filter(|start| *start > at && within(*start));
+        let is_over = subscription.end(at, &self.terms.rules).is_some();
+        let signed = start.filter(|_| state["status"] == "active" && !is_over);
+        let from = match (counts.in_full, signed) {
+            (true, _) => at,
+            (false, Some(start)) => start,
+            (false, None) => return Big::zero(),
+        };
+        let end = time(&state["ended_at"]).or(time(&state["cancel_at"]));
+        let leaves = match end {
+            Some(end) => within(end),
+            None => time(&state["cancel_requested_at"]).is_some(),
+        };
+        if leaves {
+            return Big::zero();
+        }
+        let mut state = state.clone();
+        let next = time(&state["next"]["at"]);
+        if next.is_some_and(|next| next > at && within(next)) {
+            state["items"] = state["next"]["items"].clone();
+        }
+        amount::month(&state, from, &self.terms.rules).0
+    }
+}
+
+impl Told {
+    /// From when on the books take it in: at once, unless it tells of an end, which may lie before.
+    fn books_open(&self) -> Timestamp {
+        let goes_on = ["active", "trialing", "paused", "incomplete"];
+        let status = self.data["status"].as_str().unwrap_or_default();
+        let ends = ["ended_at", "cancel_at", "cancel_requested_at"];
+        let tells_of_end = ends.iter().any(|end| !self.data[*end].is_null());
+        let is_plain = goes_on.contains(&status) && !tells_of_end && self.time >= self.open;
+        if is_plain { Timestamp::MIN } else { self.open }
+    }
+}
+
+impl Known {
+    fn of(told: &[Told], instants: &BTreeSet<Timestamp>, terms: &Terms) -> Known {
+        let mut known = Known {
+            subscriptions: Subscription::all(told),
+            counts: BTreeMap::new(),
+        };
+        for at in instants {
+            let subscriptions = known.subscriptions.iter().enumerate();
+            let counts = subscriptions.map(|(place, subscription)| {
+                subscription.counts(*at, known.has_paid(place, *at), &terms.rules)
+            });
+            let counts = counts.collect();
+            known.counts.insert(*at, counts);
+        }
+        known
+    }
+
+    /// Whether a subscription counted more than 0 before an instant.
+    fn has_paid(&self, place: usize, at: Timestamp) -> bool {
+        let mut before = self.counts.range(..at);
+        before.any(|(_, counts)| counts[place].net.is_positive())
+    }
 }
 
 /// What is carried from one instant to the next.
 #[derive(Default)]
 struct Account {
     books: Books,
-    /// What each subscription counted at the instants before.
-    before: Vec<Vec<Counts>>,
+    /// Which subscriptions were there at the instant before.
+    was_there: BTreeSet<String>,
     customer: bool,
     churned: Option<Timestamp>,
     /// Exact and converted net revenue, by currency.
@@ -120,21 +282,11 @@ struct Account {
 }
 
 impl Account {
-    fn look(&mut self, at: Timestamp, subscriptions: &[Subscription], terms: &Terms) {
+    fn look(&mut self, at: Timestamp, known: &Known, terms: &Terms) {
         self.exchange(at, terms);
-        let counts: Vec<Counts> = subscriptions
-            .iter()
-            .enumerate()
-            .map(|(place, subscription)| {
-                let paid = self
-                    .before
-                    .iter()
-                    .any(|earlier| earlier[place].net.is_positive());
-                subscription.counts(at, paid, &terms.rules)
-            })
-            .collect();
+        let counts = &known.counts[&at];
         let (mut net, mut gross) = (BTreeMap::new(), BTreeMap::new());
-        for (subscription, counts) in subscriptions.iter().zip(&counts) {
+        for (subscription, counts) in known.subscriptions.iter().zip(counts) {
             let sum = |sums: &mut BTreeMap<Currency, Big>, more: &Big| {
                 let sum = sums.entry(subscription.currency).or_insert_with(Big::zero);
                 *sum = sum.plus(more);
@@ -152,15 +304,11 @@ impl Account {
         let before = self.mrr();
         self.carried = convert(net);
         let there = counts.iter().any(|counts| counts.there);
-        let was_there = self.before.last();
-        let ended: Vec<bool> = counts
-            .iter()
-            .enumerate()
-            .filter(|(place, counts)| {
-                !counts.there && was_there.is_some_and(|was| was[*place].there)
-            })
-            .map(|(_, counts)| counts.passive)
-            .collect();
+        let both = || known.subscriptions.iter().zip(counts);
+        let ended = both().filter(|(of, counts)| !counts.there && self.was_there.contains(&of.id));
+        let ended: Vec<bool> = ended.map(|(_, counts)| counts.passive).collect();
+        let now_there = both().filter(|(_, counts)| counts.there);
+        self.was_there = now_there.map(|(of, _)| of.id.clone()).collect();
         self.movement(at, before, there, &ended, terms);
         let gross = convert(gross)
             .values()
@@ -171,7 +319,6 @@ impl Account {
             mrr: (self.mrr(), gross),
             customer: self.customer,
         });
-        self.before.push(counts);
     }
 
     /// What is carried into a day with other rates is worth something else from its beginning on.
@@ -251,6 +398,11 @@ impl Account {
 }
 
 impl Terms {
+    /// An amount in minor units of a currency, in those of the reports on the day of an instant.
+    pub(super) fn converted(&self, amount: i64, currency: Currency, at: Timestamp) -> i128 {
+        Big::whole(amount).times(&self.rate(currency, at)).rounded()
+    }
+
     /// Minor units of the reports for a minor unit of a currency on the day of an instant.
     fn rate(&self, currency: Currency, at: Timestamp) -> Big {
         let today = self.zone.day_of(at);

@@ -11,6 +11,7 @@ use super::big::Big;
 
 /// A subscription and all that was told of it.
 pub(super) struct Subscription {
+    pub(super) id: String,
     pub(super) currency: Currency,
     /// The states that were ever in force, by time.
     states: Vec<State>,
@@ -27,6 +28,10 @@ pub(super) struct Counts {
     pub(super) gross: Big,
     /// It has begun and is not over.
     pub(super) there: bool,
+    /// It counts its items, less its discounts.
+    pub(super) in_full: bool,
+    /// It counts nothing because it is tried.
+    pub(super) in_trial: bool,
     /// It is over, and not by the customer's will.
     pub(super) passive: bool,
 }
@@ -47,12 +52,12 @@ impl Subscription {
         ids.dedup();
         let of = |name: String| {
             let mine: Vec<&Told> = told.iter().filter(|told| id(told) == name).collect();
-            Subscription::of(&mine)
+            Subscription::of(name, &mine)
         };
         ids.into_iter().map(of).collect()
     }
 
-    fn of(told: &[&Told]) -> Subscription {
+    fn of(id: String, told: &[&Told]) -> Subscription {
         let rank = |told: &Told| {
             let ranks = [
                 "incomplete",
@@ -91,6 +96,7 @@ impl Subscription {
         states.sort_by_key(|state| state.at);
         let code = states[0].data["currency"].as_str().unwrap_or_default();
         Subscription {
+            id,
             currency: Currency::of(code).expect("a state names a currency of ISO 4217"),
             states,
         }
@@ -126,6 +132,8 @@ impl Subscription {
             net: Big::zero(),
             gross: Big::zero(),
             there,
+            in_full: false,
+            in_trial: false,
             passive,
         };
         if let Some(end) = self.end(at, rules) {
@@ -148,20 +156,32 @@ impl Subscription {
             || (from_trial && !paid)
             || (status == "paused" && rules.paused == Paused::Zero);
         if zero {
-            return nothing(true, false);
+            let in_trial = status == "trialing";
+            return Counts {
+                in_trial,
+                ..nothing(true, false)
+            };
         }
         let (net, gross) = month(&state.data, at, rules);
         Counts {
             net,
             gross,
             there: true,
+            in_full: true,
+            in_trial: false,
             passive: false,
         }
     }
 
+    /// What the state in force at an instant says.
+    pub(super) fn state_at(&self, at: Timestamp) -> Option<&Value> {
+        let state = self.states.iter().rfind(|state| state.at <= at)?;
+        Some(&state.data)
+    }
+
     /// Since when it is over, if it is at an instant: by the state in force, or by a later one that tells of
     /// an end before its own time.
-    fn end(&self, at: Timestamp, rules: &Rules) -> Option<Timestamp> {
+    pub(super) fn end(&self, at: Timestamp, rules: &Rules) -> Option<Timestamp> {
         let in_force = self.states.iter().rposition(|state| state.at <= at);
         let by_it = in_force.and_then(|place| self.end_by(place, rules));
         let later = in_force.map_or(0, |place| place + 1);
