@@ -341,6 +341,10 @@ impl Deployment {
         let within = settings.activation_within_ms;
         let within = within.expect("histories set it") / 60_000;
         let steps = list(&settings.onboarding_steps);
+        let rates = settings.revenue.rates.all();
+        let rates: String = rates
+            .map(|(currency, day, rate)| format!("{day},{currency},{rate}\n"))
+            .collect();
         format!(
             r#"key_actions = {key_actions}
 segments = {segments}
@@ -367,6 +371,10 @@ within = "{within}m"
 
 [onboarding]
 steps = {steps}
+
+[revenue]
+fx = """
+{rates}"""
 
 [dedupe]
 product = "{dedupe}"
