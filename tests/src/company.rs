@@ -84,7 +84,7 @@ impl Company {
     }
 }
 
-const HISTORIES: u64 = 40;
+const HISTORIES: u64 = 25;
 const STEPS: usize = 150;
 
 /// The lines of one history, with accounts of its own, as its services would key and send them.

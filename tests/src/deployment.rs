@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::folder::{Folder, profile_dir, repository, target_dir};
-use crate::reader::read_all;
+use crate::reader::{Follower, read_all};
 use crate::{Admin, Company, Ended, Feed, Process, Record, judge, patience, ports, read_committed};
 
 /// How many partitions the input has, and so how many shards there are.
@@ -175,17 +175,23 @@ impl Deployment {
     pub fn tells(&self, company: &Company) {
         self.wait_for_no_lag();
         let start = Instant::now();
+        let follow = |topic| Follower::committed(&self.brokers, &self.topic(topic));
+        let (mut days, mut accounts) = (follow("account-daily"), judge::AccountDaily::default());
+        let (mut group_days, mut groups) =
+            (follow("segment-daily"), judge::SegmentDaily::default());
+        let (mut curves, mut cohorts) = (follow("cohorts"), judge::Cohorts::default());
+        let (mut refused, mut letters) = (follow("dead-letter"), Vec::new());
         loop {
-            let mut wrong = judge::account_daily(&self.committed("account-daily"), &company.truth);
-            wrong.extend(judge::dead_letters(
-                &self.committed("dead-letter"),
-                &company.refused,
-            ));
+            days.read_on(|record| accounts.take(&record));
+            refused.read_on(|record| letters.push(record));
+            let mut wrong = accounts.wrong(&company.truth);
+            wrong.extend(judge::dead_letters(&letters, &company.refused));
             // Groups follow their accounts; asking for all of them costs more than all the rest.
             if wrong.is_empty() {
-                let groups = self.committed("segment-daily");
-                wrong = judge::segment_daily(&groups, &company.truth);
-                wrong.extend(judge::cohorts(&self.committed("cohorts"), &company.truth));
+                group_days.read_on(|record| groups.take(&record));
+                curves.read_on(|record| cohorts.take(&record));
+                wrong = groups.wrong(&company.truth);
+                wrong.extend(cohorts.wrong(&company.truth));
             }
             if wrong.is_empty() {
                 return;

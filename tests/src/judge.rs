@@ -3,42 +3,93 @@
 use std::collections::BTreeMap;
 
 use mainstay_testkit::oracle::{Found, FoundCohorts, Truth};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Record;
 
-/// What is wrong with the records of `account-daily`, one line each; empty when they tell the truth exactly
-/// once: of each account and closed day the last revision has the oracle's values, the revisions are 0, 1,
-/// 2 … without a gap, and there is no day that the oracle does not know.
-#[must_use]
-pub fn account_daily(records: &[Record], truth: &Truth) -> Vec<String> {
-    let mut found = Found::default();
-    for record in records {
-        found.take(record.value.as_deref().unwrap_or_default());
-    }
-    let mut wrong = truth.differences(&found);
-    wrong.extend(told_by_two_shards(records));
-    wrong
+/// What readers of `account-daily` were told so far.
+#[derive(Default)]
+pub struct AccountDaily {
+    found: Found,
+    /// Who told of an account first.
+    shards: BTreeMap<String, i32>,
+    by_two: Vec<String>,
 }
 
-/// The same of `segment-daily`: each group and day that every account has closed.
-#[must_use]
-pub fn segment_daily(records: &[Record], truth: &Truth) -> Vec<String> {
-    let mut found = Found::default();
-    for record in records {
-        found.take(record.value.as_deref().unwrap_or_default());
+impl AccountDaily {
+    /// Takes one record more.
+    pub fn take(&mut self, record: &Record) {
+        self.found.take(value(record));
+        let Ok(Whose {
+            account_id: account,
+        }) = serde_json::from_slice(value(record))
+        else {
+            return;
+        };
+        match self.shards.get(&account).copied() {
+            Some(shard) if shard != record.partition => {
+                let other = record.partition;
+                let line = format!("{account} was told by shard {shard} and by {other}");
+                self.by_two.push(line);
+            }
+            Some(_) => {}
+            None => _ = self.shards.insert(account, record.partition),
+        }
     }
-    truth.group_differences(&found)
+
+    /// What is wrong, one line each; empty when the truth is told exactly once: of each account and closed day the last
+    /// revision has the oracle's values, the revisions are 0, 1, 2 … without a gap, there is no day that the oracle
+    /// does not know, and an account has one shard, whoever runs it.
+    #[must_use]
+    pub fn wrong(&self, truth: &Truth) -> Vec<String> {
+        let mut wrong = truth.differences(&self.found);
+        wrong.extend_from_slice(&self.by_two);
+        wrong
+    }
 }
 
-/// The same of `cohorts`, as they stand once the last day is closed.
-#[must_use]
-pub fn cohorts(records: &[Record], truth: &Truth) -> Vec<String> {
-    let mut found = FoundCohorts::default();
-    for record in records {
-        found.take(record.value.as_deref().unwrap_or_default());
+#[derive(Deserialize)]
+struct Whose {
+    account_id: String,
+}
+
+/// What readers of `segment-daily` were told so far: each group and day that every account has closed.
+#[derive(Default)]
+pub struct SegmentDaily(Found);
+
+impl SegmentDaily {
+    /// Takes one record more.
+    pub fn take(&mut self, record: &Record) {
+        self.0.take(value(record));
     }
-    truth.cohort_differences(&found)
+
+    /// What is wrong, one line each.
+    #[must_use]
+    pub fn wrong(&self, truth: &Truth) -> Vec<String> {
+        truth.group_differences(&self.0)
+    }
+}
+
+/// What readers of `cohorts` were told so far.
+#[derive(Default)]
+pub struct Cohorts(FoundCohorts);
+
+impl Cohorts {
+    /// Takes one record more.
+    pub fn take(&mut self, record: &Record) {
+        self.0.take(value(record));
+    }
+
+    /// What is wrong once the last day is closed, one line each.
+    #[must_use]
+    pub fn wrong(&self, truth: &Truth) -> Vec<String> {
+        truth.cohort_differences(&self.0)
+    }
+}
+
+fn value(record: &Record) -> &[u8] {
+    record.value.as_deref().unwrap_or_default()
 }
 
 /// What is wrong with the records of `dead-letter`: those that were refused are there, with their original
@@ -114,25 +165,6 @@ fn newest(records: &[Record]) -> BTreeMap<&[u8], Value> {
     newest
 }
 
-/// An account has one shard, whoever runs it.
-fn told_by_two_shards(records: &[Record]) -> Vec<String> {
-    let mut shards: BTreeMap<String, i32> = BTreeMap::new();
-    let mut wrong = Vec::new();
-    for record in records {
-        let value: Value =
-            serde_json::from_slice(record.value.as_deref().unwrap_or_default()).unwrap_or_default();
-        let account = value["account_id"].as_str().unwrap_or_default();
-        let shard = *shards.entry(account.to_owned()).or_insert(record.partition);
-        if shard != record.partition {
-            wrong.push(format!(
-                "{account} was told by shard {shard} and by {}",
-                record.partition
-            ));
-        }
-    }
-    wrong
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,11 +196,10 @@ mod tests {
     fn an_account_that_two_shards_tell_of_is_found() {
         let mut other = letter(r#"{"account_id":"acme"}"#);
         other.partition = 1;
-        let records = [letter(r#"{"account_id":"acme"}"#), other];
-        assert_eq!(
-            told_by_two_shards(&records),
-            ["acme was told by shard 0 and by 1"]
-        );
+        let mut told = AccountDaily::default();
+        told.take(&letter(r#"{"account_id":"acme"}"#));
+        told.take(&other);
+        assert_eq!(told.by_two, ["acme was told by shard 0 and by 1"]);
     }
 
     #[test]

@@ -54,36 +54,67 @@ pub(crate) fn read_all(brokers: &str, topic: &str) -> Vec<Record> {
 }
 
 fn read(brokers: &str, topic: &str, isolation: &str) -> Vec<Record> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("group.id", format!("{topic}-reader"))
-        .set("isolation.level", isolation)
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("fetch.wait.max.ms", "50")
-        .create()
-        .expect("a consumer needs nothing but an address and a group");
-    let partitions = assign_all(&consumer, topic);
-    let mut at_end = vec![false; partitions];
     let mut records = Vec::new();
-    let what = format!("all of {topic} is read");
-    patience::until(&what, patience::CATCHING_UP, || {
-        while let Some(polled) = consumer.poll(Duration::from_millis(100)) {
-            match polled {
-                Ok(message) => {
-                    at_end[place(message.partition())] = false;
-                    records.push(owned(&message));
-                }
-                Err(KafkaError::PartitionEOF(partition)) => at_end[place(partition)] = true,
-                Err(err) => complain(&err),
-            }
-            if at_end.iter().all(|end| *end) {
-                return Some(());
-            }
-        }
-        None
-    });
+    let mut follower = Follower::new(brokers, topic, isolation);
+    follower.read_on(|record| records.push(record));
     records
+}
+
+/// A reader that goes on where it was, for whoever asks again and again.
+pub(crate) struct Follower {
+    consumer: BaseConsumer,
+    topic: String,
+    /// The partitions whose end is reached, as far as is known.
+    at_end: Vec<bool>,
+}
+
+impl Follower {
+    /// A reader at the beginning of a topic, of what is committed.
+    pub(crate) fn committed(brokers: &str, topic: &str) -> Follower {
+        Follower::new(brokers, topic, "read_committed")
+    }
+
+    fn new(brokers: &str, topic: &str, isolation: &str) -> Follower {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", format!("{topic}-reader"))
+            .set("isolation.level", isolation)
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "50")
+            .create()
+            .expect("a consumer needs nothing but an address and a group");
+        Follower {
+            at_end: vec![false; assign_all(&consumer, topic)],
+            consumer,
+            topic: topic.to_owned(),
+        }
+    }
+
+    /// Hands on what was not handed on yet, to the end of each partition.
+    pub(crate) fn read_on(&mut self, mut take: impl FnMut(Record)) {
+        let Follower {
+            consumer, at_end, ..
+        } = self;
+        let what = format!("all of {} is read", self.topic);
+        patience::until(&what, patience::CATCHING_UP, || {
+            while let Some(polled) = consumer.poll(Duration::from_millis(100)) {
+                match polled {
+                    Ok(message) => {
+                        at_end[place(message.partition())] = false;
+                        take(owned(&message));
+                    }
+                    Err(KafkaError::PartitionEOF(partition)) => at_end[place(partition)] = true,
+                    Err(err) => complain(&err),
+                }
+                if at_end.iter().all(|end| *end) {
+                    return Some(());
+                }
+            }
+            // An end that was reached before is not told again unless there was more.
+            at_end.iter().all(|end| *end).then_some(())
+        });
+    }
 }
 
 fn assign_all(consumer: &BaseConsumer, topic: &str) -> usize {

@@ -15,9 +15,17 @@ use super::{CohortName, Group, Metrics, Truth, ids};
 /// has exactly the old values of what changed. A record without any metrics withdraws what was told.
 #[derive(Debug, Default)]
 pub struct Found {
-    days: BTreeMap<(Whose, Day), Map<String, Value>>,
+    days: BTreeMap<(Whose, Day), Told>,
     /// Revisions that do not follow from the one before.
     broken: Vec<String>,
+}
+
+/// The last record of an account or group and day.
+#[derive(Debug)]
+struct Told {
+    revision: Option<i64>,
+    /// All values, those of features by their path; empty where what was told is withdrawn.
+    values: Map<String, Value>,
 }
 
 /// Whose values a record has.
@@ -57,7 +65,7 @@ impl Found {
     /// Takes one record, in the order in which they were said.
     pub fn take(&mut self, record: &[u8]) {
         let lossy = || String::from_utf8_lossy(record).into_owned();
-        let Ok(Value::Object(record)) = serde_json::from_slice(record) else {
+        let Ok(Value::Object(mut record)) = serde_json::from_slice(record) else {
             self.broken.push(format!("no JSON object: {}", lossy()));
             return;
         };
@@ -68,17 +76,21 @@ impl Found {
             return;
         };
         let name = (whose, day);
+        let told = Told {
+            revision: record.get("revision").and_then(Value::as_i64),
+            values: take_values(&mut record),
+        };
         let before = self.days.get(&name);
-        if let Some(why) = broken_revision(before, &record) {
+        if let Some(why) = broken_revision(before, &told, record.remove("corrects")) {
             self.broken.push(format!("{} {day}: {why}", name.0));
         }
-        self.days.insert(name, record);
+        self.days.insert(name, told);
     }
 
     /// What was told, unless it was withdrawn.
-    fn told(&self, whose: &Whose, day: Day) -> Option<Map<String, Value>> {
-        let record = self.days.get(&(whose.clone(), day))?;
-        Some(values(record)).filter(|values| !values.is_empty())
+    fn told(&self, whose: &Whose, day: Day) -> Option<&Map<String, Value>> {
+        let told = self.days.get(&(whose.clone(), day))?;
+        Some(&told.values).filter(|values| !values.is_empty())
     }
 
     /// How many accounts, or groups, and days have a record.
@@ -102,42 +114,38 @@ impl Found {
     }
 }
 
-/// All values of a record, those of features by their path; empty where it withdraws.
-fn values(record: &Map<String, Value>) -> Map<String, Value> {
-    let object = |name| record.get(name).and_then(Value::as_object).into_iter();
-    let metrics = object("metrics").flatten();
-    let features = object("features").flatten().flat_map(|(feature, values)| {
+/// Takes all values out of a record.
+fn take_values(record: &mut Map<String, Value>) -> Map<String, Value> {
+    let mut object = |name| match record.remove(name) {
+        Some(Value::Object(values)) => values,
+        Some(_) | None => Map::new(),
+    };
+    let (mut all, features) = (object("metrics"), object("features"));
+    for (feature, values) in &features {
         let values = values.as_object().into_iter().flatten();
-        values.map(move |(what, value)| (ids::of_feature(feature, what), value))
-    });
-    let metrics = metrics.map(|(id, value)| (id.clone(), value));
-    let all = metrics.chain(features);
-    all.map(|(name, value)| (name, value.clone())).collect()
+        all.extend(values.map(|(what, value)| (ids::of_feature(feature, what), value.clone())));
+    }
+    all
 }
 
-fn broken_revision(
-    before: Option<&Map<String, Value>>,
-    now: &Map<String, Value>,
-) -> Option<String> {
-    let revision = |record: &Map<String, Value>| record.get("revision").and_then(Value::as_i64);
-    let expected = before.and_then(revision).map_or(0, |before| before + 1);
-    if revision(now) != Some(expected) {
-        return Some(format!(
-            "revision {:?}, expected {expected}",
-            now.get("revision")
-        ));
+fn broken_revision(before: Option<&Told>, now: &Told, corrects: Option<Value>) -> Option<String> {
+    let expected = before.and_then(|before| before.revision);
+    let expected = expected.map_or(0, |before| before + 1);
+    if now.revision != Some(expected) {
+        let found = now.revision;
+        return Some(format!("revision {found:?}, expected {expected}"));
     }
-    let corrects = now.get("corrects").and_then(Value::as_object);
-    let corrects = corrects.cloned().unwrap_or_default();
+    let corrects = match corrects {
+        Some(Value::Object(corrects)) => corrects,
+        Some(_) | None => Map::new(),
+    };
     let Some(before) = before else {
         return (!corrects.is_empty()).then(|| "corrects nothing".to_owned());
     };
-    let (was, is) = (values(before), values(now));
-    let withdrawn = is.is_empty();
-    let changed = was
-        .into_iter()
-        .filter(|_| !withdrawn)
-        .filter(|(id, was)| is.get(id) != Some(was));
+    let withdrawn = now.values.is_empty();
+    let was = before.values.iter().filter(|_| !withdrawn);
+    let changed = was.filter(|(id, was)| now.values.get(*id) != Some(was));
+    let changed = changed.map(|(id, was)| (id.clone(), was.clone()));
     let changed: Map<String, Value> = changed.collect();
     (corrects != changed).then(|| {
         let (corrects, changed) = (Value::from(corrects), Value::from(changed));
@@ -212,13 +220,10 @@ fn differences(
         let days = truth.get(whose);
         days.is_some_and(|days| days.contains_key(day))
     };
-    let told = found
-        .days
-        .keys()
-        .filter(|(whose, day)| found.told(whose, *day).is_some());
-    let told = told.filter(|(_, day)| until.is_none_or(|until| *day <= until));
-    let invented = told.filter(|name| !is_true(name));
-    lines.extend(invented.map(|(whose, day)| format!("{whose} {day}: a record of no right")));
+    let told = found.days.iter();
+    let told = told.filter(|((_, day), _)| until.is_none_or(|until| *day <= until));
+    let invented = told.filter(|(name, told)| !told.values.is_empty() && !is_true(name));
+    lines.extend(invented.map(|((whose, day), _)| format!("{whose} {day}: a record of no right")));
     lines
 }
 
