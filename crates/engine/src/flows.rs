@@ -9,13 +9,14 @@
 use mainstay_model::{Day, Parts};
 
 use crate::groups::ALL;
-use crate::ledger::Kind;
+use crate::ledger::{Balance, Kind, Life};
 use crate::reading::UNKNOWN;
 use crate::revenue::Revenue;
 use crate::view::View;
 
 /// A window of days that ends with the day that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
 pub enum Window {
     /// The day alone.
     Day,
@@ -33,6 +34,26 @@ pub struct Flows {
     /// What came in from another group, less what went out.
     transfer: i128,
     of_kinds: OfKinds,
+    customers_at_start: i128,
+    followed: Followed,
+}
+
+/// What became of customers who were in the group at the start, wherever they are at the end. Who was deleted since
+/// is left out: nobody knows whether that one would have stayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// How many they were.
+    pub customers: i128,
+    /// How many of them are none any more, by whether it was their will: the last time that they were lost counts.
+    pub lost_actively: i128,
+    /// Who did not want to go.
+    pub lost_passively: i128,
+    /// Their revenue at the start.
+    pub mrr_at_start: i128,
+    /// Their revenue at the end, at the rates of exchange of the start.
+    pub mrr_at_end: i128,
+    /// What of the revenue at the start is still there: of each the smaller of the two.
+    pub mrr_kept: i128,
 }
 
 /// The sum and the number of movements of each kind, in the order of [`Kind::ALL`].
@@ -57,11 +78,20 @@ pub(crate) struct Table {
     /// The day before all windows begin.
     first: Day,
     levels: Vec<i128>,
+    /// Whether the account was a customer at the end of each of those days.
+    customer: Vec<bool>,
     /// One for each day after the first.
     days: Vec<OfKinds>,
+    /// Revenue at the end by the rates of exchange of each window's start.
+    at_rates_of_start: [i128; Window::ALL.len()],
+    /// The last time that the account was lost, it was without its will.
+    lost_passively: bool,
 }
 
 impl Window {
+    /// In the order of their numbers.
+    pub(crate) const ALL: [Window; 3] = [Window::Day, Window::Days30, Window::MonthToDate];
+
     pub(crate) fn first(self, day: Day) -> Day {
         match self {
             Window::Day => day,
@@ -90,6 +120,24 @@ impl Flows {
         self.transfer
     }
 
+    /// Revenue of the group when the window begins.
+    #[must_use]
+    pub fn start(&self) -> i128 {
+        self.start
+    }
+
+    /// How many customers were in the group when the window begins.
+    #[must_use]
+    pub fn customers_at_start(&self) -> i128 {
+        self.customers_at_start
+    }
+
+    /// What became of them.
+    #[must_use]
+    pub fn followed(&self) -> &Followed {
+        &self.followed
+    }
+
     /// What is not explained of the difference between start and end: 0.
     #[must_use]
     pub fn residual(&self) -> i128 {
@@ -116,16 +164,30 @@ impl Table {
         let begin = Window::Days30.first(view.day);
         let first = begin.min(Window::MonthToDate.first(view.day)).minus(1);
         let until = view.last_instant(revenue);
-        let level = |day: Day| {
-            let end = revenue.end_of(day).minus_ms(1).min(until);
-            revenue.balance_at(end).map_or(0, |balance| balance.mrr)
+        let balance = |days: i32| {
+            let end = revenue.end_of(first.plus(days)).minus_ms(1).min(until);
+            revenue.balance_at(end)
         };
+        let is_customer = |balance: &Balance| matches!(balance.life, Life::Customer { .. });
         let number = view.day.since(first);
+        let balances: Vec<Option<&Balance>> = (0..=number).map(balance).collect();
+        let levels = balances.iter().map(|one| one.map_or(0, |one| one.mrr));
+        let customer = balances.iter().map(|one| one.is_some_and(is_customer));
         let mut table = Table {
             first,
-            levels: (0..=number).map(|days| level(first.plus(days))).collect(),
+            levels: levels.collect(),
+            customer: customer.collect(),
             days: vec![OfKinds::default(); number.unsigned_abs() as usize],
+            at_rates_of_start: [0; Window::ALL.len()],
+            lost_passively: revenue.was_lost_passively(until),
         };
+        for window in Window::ALL {
+            let start = window.first(view.day).minus(1);
+            if table.is_customer(start) && table.is_customer(view.day) {
+                let at_rates = revenue.at_rates_of(start, until, view.terms);
+                table.at_rates_of_start[window as usize] = at_rates;
+            }
+        }
         for movement in revenue.movements(first.plus(1), until) {
             let ago = revenue.day_of(movement.at).since(first) - 1;
             let of_day = usize::try_from(ago)
@@ -143,24 +205,35 @@ impl Table {
         self.levels[day.since(self.first).unsigned_abs() as usize]
     }
 
+    fn is_customer(&self, day: Day) -> bool {
+        self.customer[day.since(self.first).unsigned_abs() as usize]
+    }
+
     fn of_day(&self, day: Day) -> &OfKinds {
         &self.days[day.since(self.first).unsigned_abs() as usize - 1]
     }
 
     /// All that happened in a window that ends with `last`, wherever the account was.
     pub(crate) fn whole(&self, window: Window, last: Day) -> Flows {
-        self.inside(window, last, |_| true)
+        self.inside(window, last, true, |_| true)
     }
 
-    /// What happened in a window that ends with `last` while the account was in a group.
-    fn inside(&self, window: Window, last: Day, is_in: impl Fn(Day) -> bool) -> Flows {
+    /// What happened in a window that ends with `last` while the account was in a group. `here`: it is there at the end,
+    /// in whichever group.
+    fn inside(&self, window: Window, last: Day, here: bool, is_in: impl Fn(Day) -> bool) -> Flows {
         let first = window.first(last);
+        let start = first.minus(1);
         let at_end_of = |day| if is_in(day) { self.level(day) } else { 0 };
+        let was_customer = is_in(start) && self.is_customer(start);
         let mut flows = Flows {
-            start: at_end_of(first.minus(1)),
+            start: at_end_of(start),
             end: at_end_of(last),
+            customers_at_start: was_customer.into(),
             ..Flows::default()
         };
+        if was_customer && here {
+            flows.followed = self.followed(window, last);
+        }
         for day in (first.0..=last.0).map(Day) {
             let before = day.minus(1);
             match (is_in(before), is_in(day)) {
@@ -175,6 +248,23 @@ impl Table {
         flows
     }
 
+    /// What became of an account that was a customer at the start.
+    fn followed(&self, window: Window, last: Day) -> Followed {
+        let start = self.level(window.first(last).minus(1));
+        let (lost, end) = match self.is_customer(last) {
+            true => (false, self.at_rates_of_start[window as usize]),
+            false => (true, 0),
+        };
+        Followed {
+            customers: 1,
+            lost_actively: (lost && !self.lost_passively).into(),
+            lost_passively: (lost && self.lost_passively).into(),
+            mrr_at_start: start,
+            mrr_at_end: end,
+            mrr_kept: start.min(end),
+        }
+    }
+
     /// The days on which it makes a difference where the account is.
     fn days_that_count(&self) -> impl Iterator<Item = Day> {
         let counts = |day: &usize| {
@@ -182,7 +272,7 @@ impl Table {
             let moved = came.is_some_and(|before| {
                 self.levels[before] != 0 || self.days[before] != OfKinds::default()
             });
-            self.levels[*day] != 0 || moved
+            self.levels[*day] != 0 || self.customer[*day] || moved
         };
         let days = (0..self.levels.len()).filter(counts);
         days.map(|day| self.first.plus(day as i32))
@@ -216,7 +306,8 @@ pub(crate) fn shares(view: &View<'_>, here: bool) -> Vec<Share> {
         groups.sort_unstable();
         groups.dedup();
         for group in groups {
-            let flows = |window| table.inside(window, view.day, |day| group_on(day) == Some(group));
+            let is_in = |day| group_on(day) == Some(group);
+            let flows = |window| table.inside(window, view.day, here, is_in);
             shares.push(Share {
                 dimension,
                 segment: group.into(),
@@ -240,7 +331,10 @@ mod tests {
         Table {
             first: Day(100),
             levels: levels.to_vec(),
+            customer: levels.iter().map(|level| *level != 0).collect(),
             days: days.collect(),
+            at_rates_of_start: [levels[levels.len() - 1]; Window::ALL.len()],
+            lost_passively: false,
         }
     }
 
@@ -251,10 +345,10 @@ mod tests {
         let table = table(&levels);
         let last = Day(130);
         let moved_on = Day(125);
-        let old = table.inside(Window::Days30, last, |day| day < moved_on);
+        let old = table.inside(Window::Days30, last, true, |day| day < moved_on);
         assert_eq!((old.start, old.transfer(), old.end), (10, -50, 0));
         assert_eq!(old.sum(Kind::Expansion), 40);
-        let new = table.inside(Window::Days30, last, |day| day >= moved_on);
+        let new = table.inside(Window::Days30, last, true, |day| day >= moved_on);
         assert_eq!((new.start, new.transfer(), new.end), (0, 50, 50));
         assert_eq!(new.sum(Kind::Expansion), 0);
         assert_eq!([old.residual(), new.residual()], [0, 0]);
@@ -264,9 +358,32 @@ mod tests {
     fn a_flow_of_the_day_of_the_move_is_of_the_new_group() {
         let mut levels = vec![10; 31];
         levels[25..].fill(50);
-        let flows = table(&levels).inside(Window::Days30, Day(130), |day| day >= Day(125));
+        let flows = table(&levels).inside(Window::Days30, Day(130), true, |day| day >= Day(125));
         assert_eq!((flows.transfer(), flows.sum(Kind::Expansion)), (10, 40));
         assert_eq!(flows.residual(), 0);
+    }
+
+    #[test]
+    fn a_customer_is_followed_from_the_group_of_the_start_wherever_it_goes() {
+        let mut table = table(&[10; 31]);
+        table.levels[30] = 0;
+        table.customer[30] = false;
+        let moved_on = Day(125);
+        let inside = |here, is_in: fn(Day, Day) -> bool| {
+            let flows = table.inside(Window::Days30, Day(130), here, |day| is_in(day, moved_on));
+            (flows.customers_at_start(), *flows.followed())
+        };
+        let lost = Followed {
+            customers: 1,
+            lost_actively: 1,
+            mrr_at_start: 10,
+            ..Followed::default()
+        };
+        assert_eq!(inside(true, |day, moved| day < moved), (1, lost));
+        let nobody = Followed::default();
+        assert_eq!(inside(true, |day, moved| day >= moved), (0, nobody));
+        // Who was deleted is neither lost nor kept.
+        assert_eq!(inside(false, |day, moved| day < moved), (1, nobody));
     }
 
     #[test]

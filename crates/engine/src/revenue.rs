@@ -233,6 +233,21 @@ impl Revenue {
         &movements[begun..ended.max(begun)]
     }
 
+    /// The revenue at an instant, in the currency of the reports at the rates of a day.
+    pub(crate) fn at_rates_of(&self, day: Day, at: Timestamp, terms: &Terms) -> i128 {
+        self.ledger
+            .at_rates_of(day, at, &terms.settings.revenue.rates)
+    }
+
+    /// Whether the last loss of the account, up to an instant, was without its will.
+    pub(crate) fn was_lost_passively(&self, until: Timestamp) -> bool {
+        let movements = self.ledger.movements().iter().rev();
+        let mut losses = movements
+            .filter(|one| one.at <= until)
+            .filter_map(|one| one.churn.as_ref());
+        losses.next().is_some_and(|churn| churn.passive)
+    }
+
     pub(crate) fn committed(&self, at: Timestamp, terms: &Terms) -> i128 {
         self.ledger.committed(at, &self.policy(terms))
     }

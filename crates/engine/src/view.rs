@@ -29,6 +29,7 @@ pub struct View<'a> {
     now: Option<Timestamp>,
     scan: OnceCell<Scan>,
     table: OnceCell<Option<Table>>,
+    flows: [OnceCell<Flows>; Window::ALL.len()],
 }
 
 /// What looking through all users of an account tells.
@@ -157,6 +158,7 @@ impl<'a> View<'a> {
             now: None,
             scan: OnceCell::new(),
             table: OnceCell::new(),
+            flows: Default::default(),
         }
     }
 
@@ -178,9 +180,9 @@ impl<'a> View<'a> {
     }
 
     /// How revenue moved within a window.
-    pub(crate) fn flows(&self, window: Window) -> Flows {
-        let table = self.table();
-        table.map_or_else(Flows::default, |table| table.whole(window, self.day))
+    pub(crate) fn flows(&self, window: Window) -> &Flows {
+        let whole = |table: &Table| table.whole(window, self.day);
+        self.flows[window as usize].get_or_init(|| self.table().map_or_else(Flows::default, whole))
     }
 
     /// The last instant that counts, by the days of the account's books.

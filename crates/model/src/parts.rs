@@ -22,6 +22,18 @@ pub enum Parts {
 }
 
 impl Parts {
+    /// Of one sum.
+    #[must_use]
+    pub const fn sum(sum: i128) -> Parts {
+        Parts::Sums([sum, 0, 0, 0])
+    }
+
+    /// Of a quotient that may be below 0: what is divided, and by what.
+    #[must_use]
+    pub const fn quotient(part: i128, whole: i128) -> Parts {
+        Parts::Sums([part, whole, 0, 0])
+    }
+
     /// Takes the parts of another account in. Commutative and associative, with `Nothing` as zero.
     ///
     /// # Panics

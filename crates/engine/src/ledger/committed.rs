@@ -3,13 +3,10 @@
 //! Counted as it stands, but for what is signed and has not started, what is to end or was asked to, and what
 //! is planned to be bought instead. Discounts are those of today; nothing is foreseen that nobody has said.
 
-use std::collections::BTreeMap;
-
-use mainstay_model::{Currency, Status, Timestamp};
+use mainstay_model::{Status, Timestamp};
 
 use super::Policy;
 use super::discount::{Bought, Monthly};
-use super::exact::Exact;
 use super::timeline::{Counted, Standing, Step};
 
 const MONTHS: u32 = 12;
@@ -21,17 +18,11 @@ pub(super) fn committed<'s>(
     at: Timestamp,
     policy: &Policy<'_>,
 ) -> i128 {
-    let mut sums: BTreeMap<Currency, Exact> = BTreeMap::new();
-    for step in standing {
+    let nets = standing.map(|step| {
         let monthly = of_subscription(step, at, policy);
-        let sum = sums
-            .entry(step.state.told.currency)
-            .or_insert_with(Exact::zero);
-        *sum += &monthly.net;
-    }
-    let day = policy.days.day_of(at);
-    let converted = |(currency, sum)| policy.rates.convert(&sum, currency, day);
-    sums.into_iter().map(converted).sum()
+        (step.state.told.currency, monthly.net)
+    });
+    policy.rates.total(nets, policy.days.day_of(at))
 }
 
 fn of_subscription(step: &Step, at: Timestamp, policy: &Policy<'_>) -> Monthly {

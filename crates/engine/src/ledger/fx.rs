@@ -80,6 +80,23 @@ impl Rates {
         }
     }
 
+    /// Amounts in minor units of their currencies, together in those of the currency of the reports: each currency's
+    /// exact sum is converted and rounded once.
+    #[must_use]
+    pub(super) fn total<E: std::borrow::Borrow<Exact>>(
+        &self,
+        amounts: impl Iterator<Item = (Currency, E)>,
+        day: Day,
+    ) -> i128 {
+        let mut sums: BTreeMap<Currency, Exact> = BTreeMap::new();
+        for (currency, amount) in amounts {
+            let sum = sums.entry(currency).or_insert_with(Exact::zero);
+            *sum += amount.borrow();
+        }
+        let converted = |(currency, sum)| self.convert(&sum, currency, day);
+        sums.into_iter().map(converted).sum()
+    }
+
     /// The days after `after` up to `until` on which the rate of a currency is not that of the day before.
     pub(super) fn changes(
         &self,

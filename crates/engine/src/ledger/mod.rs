@@ -286,11 +286,25 @@ impl Ledger {
     /// then, with what is signed and has not started, less what is to end, with the changes that are planned.
     #[must_use]
     pub fn committed(&self, at: Timestamp, policy: &Policy<'_>) -> i128 {
-        let standing = self.subscriptions.values().filter_map(|known| {
+        committed::committed(self.standing(at), at, policy)
+    }
+
+    /// The account's revenue at an instant, in the currency of the reports at the rates of a day.
+    #[must_use]
+    pub fn at_rates_of(&self, day: Day, at: Timestamp, rates: &Rates) -> i128 {
+        let counted = self.standing(at).filter_map(|step| match &step.standing {
+            Standing::On(_, monthly) => Some((step.state.told.currency, &monthly.net)),
+            Standing::NotBegun | Standing::Over { .. } => None,
+        });
+        rates.total(counted, day)
+    }
+
+    /// Where each subscription stands at an instant.
+    fn standing(&self, at: Timestamp) -> impl Iterator<Item = &Step> {
+        self.subscriptions.values().filter_map(move |known| {
             let begun = known.steps.partition_point(|step| step.from <= at);
             begun.checked_sub(1).map(|place| &known.steps[place])
-        });
-        committed::committed(standing, at, policy)
+        })
     }
 
     /// When time alone may change something next: the first of what is planned and of the days with another
@@ -307,16 +321,12 @@ impl Ledger {
 
     /// The states in force, at an instant, of the subscriptions that are there, and whether each is tried for nothing.
     pub(crate) fn in_force(&self, at: Timestamp) -> impl Iterator<Item = (&State, bool)> {
-        self.subscriptions.values().filter_map(move |known| {
-            let begun = known.steps.partition_point(|step| step.from <= at);
-            let step = &known.steps[begun.checked_sub(1)?];
-            match step.standing {
-                Standing::On(Counted::Trial, _) => Some((&*step.state, true)),
-                Standing::On(Counted::InFull | Counted::NeverPaid | Counted::Paused, _) => {
-                    Some((&*step.state, false))
-                }
-                Standing::NotBegun | Standing::Over { .. } => None,
+        self.standing(at).filter_map(|step| match step.standing {
+            Standing::On(Counted::Trial, _) => Some((&*step.state, true)),
+            Standing::On(Counted::InFull | Counted::NeverPaid | Counted::Paused, _) => {
+                Some((&*step.state, false))
             }
+            Standing::NotBegun | Standing::Over { .. } => None,
         })
     }
 

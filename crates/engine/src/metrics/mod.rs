@@ -39,8 +39,8 @@ pub enum Read {
     Flow(Window, OfFlows),
 }
 
-/// What is read of how revenue moved: money, or a number of movements.
-pub type OfFlows = fn(&Flows) -> i128;
+/// What is read of how revenue moved.
+pub type OfFlows = fn(&Flows) -> Parts;
 
 /// For when and whom a value is told.
 #[derive(Clone, Copy, Debug)]
@@ -179,6 +179,32 @@ pub static CATALOGUE: &[&Metric] = &[
     &revenue::customers::CUSTOMERS_CHURNED_MTD,
     &revenue::customers::CUSTOMERS_REACTIVATED_30D,
     &revenue::customers::CUSTOMERS_REACTIVATED_MTD,
+    &revenue::customer_churn::CUSTOMER_CHURN_RATE_30D,
+    &revenue::customer_churn::CUSTOMER_CHURN_RATE_MTD,
+    &revenue::customer_churn::CUSTOMER_CHURN_RATE_ACTIVE_30D,
+    &revenue::customer_churn::CUSTOMER_CHURN_RATE_ACTIVE_MTD,
+    &revenue::customer_churn::CUSTOMER_CHURN_RATE_PASSIVE_30D,
+    &revenue::customer_churn::CUSTOMER_CHURN_RATE_PASSIVE_MTD,
+    &revenue::customer_churn::NET_CUSTOMER_CHURN_RATE_30D,
+    &revenue::customer_churn::NET_CUSTOMER_CHURN_RATE_MTD,
+    &revenue::customer_churn::RETENTION_RATE_30D,
+    &revenue::customer_churn::RETENTION_RATE_MTD,
+    &revenue::revenue_churn::REVENUE_CHURN_RATE_30D,
+    &revenue::revenue_churn::REVENUE_CHURN_RATE_MTD,
+    &revenue::revenue_churn::REVENUE_CHURN_RATE_CHURN_ONLY_30D,
+    &revenue::revenue_churn::REVENUE_CHURN_RATE_CHURN_ONLY_MTD,
+    &revenue::revenue_churn::NET_MRR_CHURN_RATE_30D,
+    &revenue::revenue_churn::NET_MRR_CHURN_RATE_MTD,
+    &revenue::retained::GRR_30D,
+    &revenue::retained::GRR_MTD,
+    &revenue::retained::NRR_30D,
+    &revenue::retained::NRR_MTD,
+    &revenue::expansion::EXPANSION_RATE_30D,
+    &revenue::expansion::EXPANSION_RATE_MTD,
+    &revenue::expansion::QUICK_RATIO_30D,
+    &revenue::expansion::QUICK_RATIO_MTD,
+    &revenue::arpa::ARPA,
+    &revenue::arpa::ARPU,
     &revenue::invoices::LIFETIME_REVENUE,
     &revenue::invoices::RECURRING_SHARE_30D,
     &revenue::invoices::RECURRING_SHARE_MTD,
@@ -310,7 +336,8 @@ impl Readers {
 
     /// The parts of those columns of groups that are read from flows.
     pub(crate) fn flows_of_groups(&self, flows: impl Fn(Window) -> Flows) -> Vec<Parts> {
-        let read = |(_, window, read): &(usize, Window, OfFlows)| money(read(&flows(*window)));
+        let flows = Window::ALL.map(flows);
+        let read = |(_, window, read): &(usize, Window, OfFlows)| read(&flows[*window as usize]);
         self.group_flows.iter().map(read).collect()
     }
 
@@ -341,11 +368,6 @@ impl std::fmt::Debug for Readers {
     }
 }
 
-/// Parts of a sum of money, or of a number of movements.
-fn money(sum: i128) -> Parts {
-    Parts::Sums([sum, 0, 0, 0])
-}
-
 impl Metric {
     /// Whether there is one for each tracked feature.
     pub(crate) fn is_of_features(&self) -> bool {
@@ -359,7 +381,7 @@ impl Metric {
         match (self.read, feature) {
             (Read::Account(read), None) => read(view),
             (Read::Feature(read), Some(feature)) => read(view, feature),
-            (Read::Flow(window, read), None) => money(read(&view.flows(window))),
+            (Read::Flow(window, read), None) => read(view.flows(window)),
             (Read::Account(_) | Read::Flow(..), Some(_)) | (Read::Feature(_), None) => {
                 unreachable!("a metric is read of a feature if there is one for each")
             }
@@ -429,12 +451,24 @@ pub(crate) mod tell {
         match parts {
             Parts::Sums([_, 0, ..]) | Parts::Nothing | Parts::Table(_) => Value::Undefined,
             Parts::Spread(_) | Parts::Newest(_) => Value::Undefined,
-            Parts::Sums([sum, n, ..]) => {
-                let (mean, rest) = (sum.div_euclid(*n), sum.rem_euclid(*n));
-                let up = rest * 2 > *n || (rest * 2 == *n && mean % 2 != 0);
-                Value::Seconds(i64::try_from(mean + i128::from(up)).unwrap_or(i64::MAX))
-            }
+            Parts::Sums([sum, n, ..]) => Value::Seconds(mean(*sum, *n)),
         }
+    }
+
+    /// The mean of money in whole minor units: its sum, among how many; rounded half to even.
+    pub(super) fn mean_money(parts: &Parts, _: Asked) -> Value {
+        match parts {
+            Parts::Sums([_, 0, ..]) | Parts::Nothing | Parts::Table(_) => Value::Undefined,
+            Parts::Spread(_) | Parts::Newest(_) => Value::Undefined,
+            Parts::Sums([sum, n, ..]) => Value::Count(mean(*sum, *n)),
+        }
+    }
+
+    /// A sum over a number above 0, rounded half to even.
+    fn mean(sum: i128, n: i128) -> i64 {
+        let (mean, rest) = (sum.div_euclid(n), sum.rem_euclid(n));
+        let up = rest * 2 > n || (rest * 2 == n && mean % 2 != 0);
+        i64::try_from(mean + i128::from(up)).unwrap_or(i64::MAX)
     }
 
     /// The middle of counted things, or the mean of the two middle ones.

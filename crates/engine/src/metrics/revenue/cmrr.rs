@@ -23,7 +23,7 @@ fn committed(view: &View<'_>) -> Parts {
     let committed = view.account.revenue.as_deref().map_or(0, |revenue| {
         revenue.committed(view.last_instant(revenue), view.terms)
     });
-    Parts::Sums([committed, 0, 0, 0])
+    Parts::sum(committed)
 }
 
 #[cfg(test)]

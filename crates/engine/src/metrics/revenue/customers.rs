@@ -2,9 +2,9 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
-use super::balance;
+use super::is_customer;
 use crate::flows::Window;
-use crate::ledger::{Kind, Life};
+use crate::ledger::Kind;
 use crate::metrics::{Metric, Read, Why, tell};
 use crate::view::View;
 
@@ -26,35 +26,43 @@ pub(in crate::metrics) static CUSTOMERS_NEW_30D: Metric = moved(
     "customers_new_30d",
     "Accounts that paid for the first time, in the last 30 days.",
     "number of `new` movements, in D-29…D",
-    Read::Flow(Window::Days30, |flows| flows.number(Kind::New)),
+    Read::Flow(Window::Days30, |flows| Parts::sum(flows.number(Kind::New))),
 );
 
 pub(in crate::metrics) static CUSTOMERS_NEW_MTD: Metric = moved(
     "customers_new_mtd",
     "Accounts that paid for the first time, in the month so far.",
     "number of `new` movements, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, |flows| flows.number(Kind::New)),
+    Read::Flow(Window::MonthToDate, |flows| {
+        Parts::sum(flows.number(Kind::New))
+    }),
 );
 
 pub(in crate::metrics) static CUSTOMERS_CHURNED_30D: Metric = moved(
     "customers_churned_30d",
     "Customers who were lost, in the last 30 days.",
     "number of `churn` movements, in D-29…D",
-    Read::Flow(Window::Days30, |flows| flows.number(Kind::Churn)),
+    Read::Flow(Window::Days30, |flows| {
+        Parts::sum(flows.number(Kind::Churn))
+    }),
 );
 
 pub(in crate::metrics) static CUSTOMERS_CHURNED_MTD: Metric = moved(
     "customers_churned_mtd",
     "Customers who were lost, in the month so far.",
     "number of `churn` movements, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, |flows| flows.number(Kind::Churn)),
+    Read::Flow(Window::MonthToDate, |flows| {
+        Parts::sum(flows.number(Kind::Churn))
+    }),
 );
 
 pub(in crate::metrics) static CUSTOMERS_REACTIVATED_30D: Metric = moved(
     "customers_reactivated_30d",
     "Customers who came back, in the last 30 days.",
     "number of `reactivation` movements, in D-29…D",
-    Read::Flow(Window::Days30, |flows| flows.number(Kind::Reactivation)),
+    Read::Flow(Window::Days30, |flows| {
+        Parts::sum(flows.number(Kind::Reactivation))
+    }),
 );
 
 pub(in crate::metrics) static CUSTOMERS_REACTIVATED_MTD: Metric = moved(
@@ -62,7 +70,7 @@ pub(in crate::metrics) static CUSTOMERS_REACTIVATED_MTD: Metric = moved(
     "Customers who came back, in the month so far.",
     "number of `reactivation` movements, from the first of the month of D to D",
     Read::Flow(Window::MonthToDate, |flows| {
-        flows.number(Kind::Reactivation)
+        Parts::sum(flows.number(Kind::Reactivation))
     }),
 );
 
@@ -83,11 +91,7 @@ const fn moved(id: &'static str, help: &'static str, formula: &'static str, read
 }
 
 fn customers(view: &View<'_>) -> Parts {
-    let is_one = balance(view).is_some_and(|balance| match balance.life {
-        Life::Customer { .. } => true,
-        Life::NeverPaid | Life::Churned { .. } => false,
-    });
-    Parts::count(is_one.into())
+    Parts::count(is_customer(view).into())
 }
 
 #[cfg(test)]

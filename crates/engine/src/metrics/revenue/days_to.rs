@@ -68,7 +68,7 @@ fn next(
 
 fn days(until: Option<Day>, view: &View<'_>) -> Parts {
     until.map_or(Parts::Nothing, |until| {
-        Parts::Sums([until.since(view.day).into(), 0, 0, 0])
+        Parts::sum(until.since(view.day).into())
     })
 }
 

@@ -105,7 +105,7 @@ fn invoices<'v>(view: &View<'v>) -> Option<&'v Invoices> {
 
 fn lifetime(view: &View<'_>) -> Parts {
     let lifetime = invoices(view).map_or(0, |invoices| invoices.lifetime(view.day));
-    Parts::Sums([lifetime, 0, 0, 0])
+    Parts::sum(lifetime)
 }
 
 /// The days on which those invoices failed first that are failing, whose account was not lost since.
@@ -126,7 +126,7 @@ fn failing<'v>(view: &View<'v>) -> impl Iterator<Item = mainstay_model::Day> + u
 
 fn past_due(view: &View<'_>) -> Parts {
     failing(view).min().map_or(Parts::Nothing, |since| {
-        Parts::Sums([view.day.since(since).into(), 0, 0, 0])
+        Parts::sum(view.day.since(since).into())
     })
 }
 

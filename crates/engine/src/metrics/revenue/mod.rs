@@ -3,16 +3,53 @@
 //! Levels are those of the last instant of the day; an account that was never billed pays 0.
 
 pub(super) mod account_status;
+pub(super) mod arpa;
 pub(super) mod cmrr;
+pub(super) mod customer_churn;
 pub(super) mod customers;
 pub(super) mod days_to;
+pub(super) mod expansion;
 pub(super) mod invoices;
 pub(super) mod movements;
 pub(super) mod mrr;
 pub(super) mod residual;
+pub(super) mod retained;
+pub(super) mod revenue_churn;
 
-use crate::ledger::Balance;
+use mainstay_model::{Info, Levels, Unit};
+
+use crate::flows::Window;
+use crate::ledger::{Balance, Life};
+use crate::metrics::{Metric, OfFlows, Read, Why, tell};
 use crate::view::View;
+
+/// A rate of a group over a window: the first of its parts over the second.
+const fn rate(
+    id: &'static str,
+    help: &'static str,
+    formula: &'static str,
+    window: Window,
+    read: OfFlows,
+) -> Metric {
+    Metric {
+        info: Info {
+            id,
+            unit: Unit::Ratio,
+            levels: Levels::Group,
+            help,
+            formula,
+            headline: false,
+        },
+        read: Read::Flow(window, read),
+        tell: tell::ratio,
+        why: Why::NUMBERS,
+    }
+}
+
+/// Whether the account is a customer.
+fn is_customer(view: &View<'_>) -> bool {
+    balance(view).is_some_and(|balance| matches!(balance.life, Life::Customer { .. }))
+}
 
 /// How the account's revenue stands; none before its first bill.
 fn balance<'v>(view: &View<'v>) -> Option<&'v Balance> {

@@ -2,9 +2,9 @@
 //!
 //! Positive numbers, also of what was lost; only rates of exchange and changes of segment move it both ways.
 
-use mainstay_model::{Info, Levels, Unit};
+use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::flows::{Flows, Window};
+use crate::flows::Window;
 use crate::ledger::Kind;
 use crate::metrics::{Metric, Read, Why, tell};
 
@@ -13,7 +13,7 @@ pub(in crate::metrics) static MRR_NEW_1D: Metric = moved(
     Levels::Account,
     "Recurring revenue of accounts that paid for the first time on the day.",
     "amounts of `new` movements, on D",
-    Read::Flow(Window::Day, |flows| flows.sum(Kind::New)),
+    Read::Flow(Window::Day, |flows| Parts::sum(flows.sum(Kind::New))),
 );
 
 pub(in crate::metrics) static MRR_NEW_30D: Metric = moved(
@@ -21,7 +21,7 @@ pub(in crate::metrics) static MRR_NEW_30D: Metric = moved(
     Levels::AccountAndGroup,
     "Recurring revenue of accounts that paid for the first time, in the last 30 days.",
     "amounts of `new` movements, in D-29…D",
-    Read::Flow(Window::Days30, |flows| flows.sum(Kind::New)),
+    Read::Flow(Window::Days30, |flows| Parts::sum(flows.sum(Kind::New))),
 );
 
 pub(in crate::metrics) static MRR_NEW_MTD: Metric = moved(
@@ -29,7 +29,9 @@ pub(in crate::metrics) static MRR_NEW_MTD: Metric = moved(
     Levels::Group,
     "Recurring revenue of accounts that paid for the first time, in the month so far.",
     "amounts of `new` movements, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, |flows| flows.sum(Kind::New)),
+    Read::Flow(Window::MonthToDate, |flows| {
+        Parts::sum(flows.sum(Kind::New))
+    }),
 );
 
 pub(in crate::metrics) static MRR_EXPANSION_1D: Metric = moved(
@@ -37,7 +39,7 @@ pub(in crate::metrics) static MRR_EXPANSION_1D: Metric = moved(
     Levels::Account,
     "By how much customers paid more on the day.",
     "amounts of `expansion` movements, on D",
-    Read::Flow(Window::Day, |flows| flows.sum(Kind::Expansion)),
+    Read::Flow(Window::Day, |flows| Parts::sum(flows.sum(Kind::Expansion))),
 );
 
 pub(in crate::metrics) static MRR_EXPANSION_30D: Metric = moved(
@@ -45,7 +47,9 @@ pub(in crate::metrics) static MRR_EXPANSION_30D: Metric = moved(
     Levels::AccountAndGroup,
     "By how much customers paid more, in the last 30 days.",
     "amounts of `expansion` movements, in D-29…D",
-    Read::Flow(Window::Days30, |flows| flows.sum(Kind::Expansion)),
+    Read::Flow(Window::Days30, |flows| {
+        Parts::sum(flows.sum(Kind::Expansion))
+    }),
 );
 
 pub(in crate::metrics) static MRR_EXPANSION_MTD: Metric = moved(
@@ -53,7 +57,9 @@ pub(in crate::metrics) static MRR_EXPANSION_MTD: Metric = moved(
     Levels::Group,
     "By how much customers paid more, in the month so far.",
     "amounts of `expansion` movements, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, |flows| flows.sum(Kind::Expansion)),
+    Read::Flow(Window::MonthToDate, |flows| {
+        Parts::sum(flows.sum(Kind::Expansion))
+    }),
 );
 
 pub(in crate::metrics) static MRR_CONTRACTION_1D: Metric = moved(
@@ -61,7 +67,9 @@ pub(in crate::metrics) static MRR_CONTRACTION_1D: Metric = moved(
     Levels::Account,
     "By how much customers paid less, and stayed on the day.",
     "amounts of `contraction` movements, on D",
-    Read::Flow(Window::Day, |flows| -flows.sum(Kind::Contraction)),
+    Read::Flow(Window::Day, |flows| {
+        Parts::sum(-flows.sum(Kind::Contraction))
+    }),
 );
 
 pub(in crate::metrics) static MRR_CONTRACTION_30D: Metric = moved(
@@ -69,7 +77,9 @@ pub(in crate::metrics) static MRR_CONTRACTION_30D: Metric = moved(
     Levels::AccountAndGroup,
     "By how much customers paid less, and stayed, in the last 30 days.",
     "amounts of `contraction` movements, in D-29…D",
-    Read::Flow(Window::Days30, |flows| -flows.sum(Kind::Contraction)),
+    Read::Flow(Window::Days30, |flows| {
+        Parts::sum(-flows.sum(Kind::Contraction))
+    }),
 );
 
 pub(in crate::metrics) static MRR_CONTRACTION_MTD: Metric = moved(
@@ -77,7 +87,9 @@ pub(in crate::metrics) static MRR_CONTRACTION_MTD: Metric = moved(
     Levels::Group,
     "By how much customers paid less, and stayed, in the month so far.",
     "amounts of `contraction` movements, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, |flows| -flows.sum(Kind::Contraction)),
+    Read::Flow(Window::MonthToDate, |flows| {
+        Parts::sum(-flows.sum(Kind::Contraction))
+    }),
 );
 
 pub(in crate::metrics) static MRR_CHURN_1D: Metric = moved(
@@ -85,7 +97,7 @@ pub(in crate::metrics) static MRR_CHURN_1D: Metric = moved(
     Levels::Account,
     "Recurring revenue of customers who were lost on the day.",
     "amounts of `churn` movements, on D",
-    Read::Flow(Window::Day, |flows| -flows.sum(Kind::Churn)),
+    Read::Flow(Window::Day, |flows| Parts::sum(-flows.sum(Kind::Churn))),
 );
 
 pub(in crate::metrics) static MRR_CHURN_30D: Metric = moved(
@@ -93,7 +105,7 @@ pub(in crate::metrics) static MRR_CHURN_30D: Metric = moved(
     Levels::AccountAndGroup,
     "Recurring revenue of customers who were lost, in the last 30 days.",
     "amounts of `churn` movements, in D-29…D",
-    Read::Flow(Window::Days30, |flows| -flows.sum(Kind::Churn)),
+    Read::Flow(Window::Days30, |flows| Parts::sum(-flows.sum(Kind::Churn))),
 );
 
 pub(in crate::metrics) static MRR_CHURN_MTD: Metric = moved(
@@ -101,7 +113,9 @@ pub(in crate::metrics) static MRR_CHURN_MTD: Metric = moved(
     Levels::Group,
     "Recurring revenue of customers who were lost, in the month so far.",
     "amounts of `churn` movements, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, |flows| -flows.sum(Kind::Churn)),
+    Read::Flow(Window::MonthToDate, |flows| {
+        Parts::sum(-flows.sum(Kind::Churn))
+    }),
 );
 
 pub(in crate::metrics) static MRR_REACTIVATION_1D: Metric = moved(
@@ -109,7 +123,9 @@ pub(in crate::metrics) static MRR_REACTIVATION_1D: Metric = moved(
     Levels::Account,
     "Recurring revenue of customers who came back on the day.",
     "amounts of `reactivation` movements, on D",
-    Read::Flow(Window::Day, |flows| flows.sum(Kind::Reactivation)),
+    Read::Flow(Window::Day, |flows| {
+        Parts::sum(flows.sum(Kind::Reactivation))
+    }),
 );
 
 pub(in crate::metrics) static MRR_REACTIVATION_30D: Metric = moved(
@@ -117,7 +133,9 @@ pub(in crate::metrics) static MRR_REACTIVATION_30D: Metric = moved(
     Levels::AccountAndGroup,
     "Recurring revenue of customers who came back, in the last 30 days.",
     "amounts of `reactivation` movements, in D-29…D",
-    Read::Flow(Window::Days30, |flows| flows.sum(Kind::Reactivation)),
+    Read::Flow(Window::Days30, |flows| {
+        Parts::sum(flows.sum(Kind::Reactivation))
+    }),
 );
 
 pub(in crate::metrics) static MRR_REACTIVATION_MTD: Metric = moved(
@@ -125,7 +143,9 @@ pub(in crate::metrics) static MRR_REACTIVATION_MTD: Metric = moved(
     Levels::Group,
     "Recurring revenue of customers who came back, in the month so far.",
     "amounts of `reactivation` movements, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, |flows| flows.sum(Kind::Reactivation)),
+    Read::Flow(Window::MonthToDate, |flows| {
+        Parts::sum(flows.sum(Kind::Reactivation))
+    }),
 );
 
 pub(in crate::metrics) static MRR_FX_1D: Metric = moved(
@@ -133,7 +153,7 @@ pub(in crate::metrics) static MRR_FX_1D: Metric = moved(
     Levels::Account,
     "By how much recurring revenue changed with rates of exchange on the day.",
     "amounts of `fx` movements, below 0 for less, on D",
-    Read::Flow(Window::Day, |flows| flows.sum(Kind::Fx)),
+    Read::Flow(Window::Day, |flows| Parts::sum(flows.sum(Kind::Fx))),
 );
 
 pub(in crate::metrics) static MRR_FX_30D: Metric = moved(
@@ -141,7 +161,7 @@ pub(in crate::metrics) static MRR_FX_30D: Metric = moved(
     Levels::AccountAndGroup,
     "By how much recurring revenue changed with rates of exchange, in the last 30 days.",
     "amounts of `fx` movements, below 0 for less, in D-29…D",
-    Read::Flow(Window::Days30, |flows| flows.sum(Kind::Fx)),
+    Read::Flow(Window::Days30, |flows| Parts::sum(flows.sum(Kind::Fx))),
 );
 
 pub(in crate::metrics) static MRR_FX_MTD: Metric = moved(
@@ -149,7 +169,7 @@ pub(in crate::metrics) static MRR_FX_MTD: Metric = moved(
     Levels::Group,
     "By how much recurring revenue changed with rates of exchange, in the month so far.",
     "amounts of `fx` movements, below 0 for less, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, |flows| flows.sum(Kind::Fx)),
+    Read::Flow(Window::MonthToDate, |flows| Parts::sum(flows.sum(Kind::Fx))),
 );
 
 pub(in crate::metrics) static MRR_TRANSFER_1D: Metric = moved(
@@ -157,7 +177,7 @@ pub(in crate::metrics) static MRR_TRANSFER_1D: Metric = moved(
     Levels::Account,
     "Recurring revenue of accounts that came into the segment, less that of accounts that left it on the day.",
     "mrr of accounts that came, less that of accounts that left, at the end of the day before, on D",
-    Read::Flow(Window::Day, Flows::transfer),
+    Read::Flow(Window::Day, |flows| Parts::sum(flows.transfer())),
 );
 
 pub(in crate::metrics) static MRR_TRANSFER_30D: Metric = moved(
@@ -165,7 +185,7 @@ pub(in crate::metrics) static MRR_TRANSFER_30D: Metric = moved(
     Levels::AccountAndGroup,
     "Recurring revenue of accounts that came into the segment, less that of accounts that left it, in the last 30 days.",
     "mrr of accounts that came, less that of accounts that left, at the end of the day before, in D-29…D",
-    Read::Flow(Window::Days30, Flows::transfer),
+    Read::Flow(Window::Days30, |flows| Parts::sum(flows.transfer())),
 );
 
 pub(in crate::metrics) static MRR_TRANSFER_MTD: Metric = moved(
@@ -173,7 +193,7 @@ pub(in crate::metrics) static MRR_TRANSFER_MTD: Metric = moved(
     Levels::Group,
     "Recurring revenue of accounts that came into the segment, less that of accounts that left it, in the month so far.",
     "mrr of accounts that came, less that of accounts that left, at the end of the day before, from the first of the month of D to D",
-    Read::Flow(Window::MonthToDate, Flows::transfer),
+    Read::Flow(Window::MonthToDate, |flows| Parts::sum(flows.transfer())),
 );
 
 const fn moved(

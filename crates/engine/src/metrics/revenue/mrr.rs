@@ -49,16 +49,16 @@ pub(in crate::metrics) static ARR: Metric = Metric {
 };
 
 fn net(view: &View<'_>) -> Parts {
-    Parts::Sums([super::mrr(view), 0, 0, 0])
+    Parts::sum(super::mrr(view))
 }
 
 fn gross(view: &View<'_>) -> Parts {
     let gross = balance(view).map_or(0, |balance| balance.gross);
-    Parts::Sums([gross, 0, 0, 0])
+    Parts::sum(gross)
 }
 
 fn of_a_year(view: &View<'_>) -> Parts {
-    Parts::Sums([12 * super::mrr(view), 0, 0, 0])
+    Parts::sum(12 * super::mrr(view))
 }
 
 #[cfg(test)]

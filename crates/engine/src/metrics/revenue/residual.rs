@@ -1,8 +1,8 @@
 //! What is left of the books when all movements are added up: nothing.
 
-use mainstay_model::{Info, Levels, Unit};
+use mainstay_model::{Info, Levels, Parts, Unit};
 
-use crate::flows::{Flows, Window};
+use crate::flows::Window;
 use crate::metrics::{Metric, Read, Why, tell};
 
 pub(in crate::metrics) static MRR_RECONCILIATION_RESIDUAL_30D: Metric = Metric {
@@ -14,7 +14,7 @@ pub(in crate::metrics) static MRR_RECONCILIATION_RESIDUAL_30D: Metric = Metric {
         formula: "mrr - (mrr on D-30 + all movements since)",
         headline: false,
     },
-    read: Read::Flow(Window::Days30, Flows::residual),
+    read: Read::Flow(Window::Days30, |flows| Parts::sum(flows.residual())),
     tell: tell::count,
     why: Why::NUMBERS,
 };
@@ -28,7 +28,7 @@ pub(in crate::metrics) static MRR_RECONCILIATION_RESIDUAL_MTD: Metric = Metric {
         formula: "mrr - (mrr at the end of the month before + all movements since)",
         headline: false,
     },
-    read: Read::Flow(Window::MonthToDate, Flows::residual),
+    read: Read::Flow(Window::MonthToDate, |flows| Parts::sum(flows.residual())),
     tell: tell::count,
     why: Why::NUMBERS,
 };
