@@ -180,11 +180,14 @@ impl Deployment {
         let (mut group_days, mut groups) =
             (follow("segment-daily"), judge::SegmentDaily::default());
         let (mut curves, mut cohorts) = (follow("cohorts"), judge::Cohorts::default());
+        let (mut books, mut movements) = (follow("mrr-movements"), judge::Movements::default());
         let (mut refused, mut letters) = (follow("dead-letter"), Vec::new());
         loop {
             days.read_on(|record| accounts.take(&record));
             refused.read_on(|record| letters.push(record));
+            books.read_on(|record| movements.take(&record));
             let mut wrong = accounts.wrong(&company.truth);
+            wrong.extend(movements.wrong(&company.truth));
             wrong.extend(judge::dead_letters(&letters, &company.refused));
             // Groups follow their accounts; asking for all of them costs more than all the rest.
             if wrong.is_empty() {
@@ -209,6 +212,7 @@ impl Deployment {
     fn keep_topics(&self) -> String {
         let topics = [
             "account-daily",
+            "mrr-movements",
             "segment-daily",
             "cohorts",
             "partials",

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
+use mainstay_model::Zone;
 use mainstay_testkit::oracle::{Found, FoundCohorts, Truth};
 use serde::Deserialize;
 use serde_json::Value;
@@ -52,6 +54,101 @@ impl AccountDaily {
 #[derive(Deserialize)]
 struct Whose {
     account_id: String,
+}
+
+/// What readers of `mrr-movements` were told so far.
+#[derive(Default)]
+pub struct Movements {
+    told: BTreeMap<String, Movement>,
+    broken: Vec<String>,
+}
+
+/// What is compared of a movement.
+#[derive(Deserialize)]
+struct Movement {
+    movement_id: String,
+    account_id: String,
+    at: DateTime<Utc>,
+    kind: String,
+    amount_minor: i128,
+    mrr_before: i128,
+    mrr_after: i128,
+    gap_days: Option<i32>,
+    #[serde(default)]
+    revision: u32,
+    #[serde(default)]
+    withdrawn: bool,
+}
+
+impl Movements {
+    /// Takes one record more.
+    pub fn take(&mut self, record: &Record) {
+        let movement: Movement = match serde_json::from_slice(value(record)) {
+            Ok(movement) => movement,
+            Err(why) => return self.broken.push(format!("no movement: {why}")),
+        };
+        let before = self.told.get(&movement.movement_id);
+        let expected = before.map_or(0, |before| before.revision + 1);
+        let found = movement.revision;
+        let name = || format!("{} {}", movement.account_id, movement.movement_id);
+        if found != expected {
+            let line = format!("{}: revision {found}, expected {expected}", name());
+            self.broken.push(line);
+        }
+        if movement.mrr_before + movement.amount_minor != movement.mrr_after {
+            self.broken.push(format!("{}: does not add up", name()));
+        }
+        self.told.insert(movement.movement_id.clone(), movement);
+    }
+
+    /// What is wrong, one line each: of each account the last tellings that were not withdrawn are how its revenue
+    /// moved up to the end of its last closed day, in this order; what moved later is told besides.
+    #[must_use]
+    pub fn wrong(&self, truth: &Truth) -> Vec<String> {
+        let mut found: BTreeMap<&str, Vec<&Movement>> = BTreeMap::new();
+        for movement in self.told.values().filter(|told| !told.withdrawn) {
+            let of_account = found.entry(&movement.account_id).or_default();
+            of_account.push(movement);
+        }
+        // At one instant a rate comes before what else changes.
+        let place = |one: &&Movement| (one.at, one.kind != "fx");
+        found.values_mut().for_each(|all| all.sort_by_key(place));
+        // Nowhere does a day end sooner than 14 hours before it does in London.
+        let closed = Zone::UTC.end_of(truth.closed.unwrap_or_default());
+        let closed = closed.minus_ms(14 * 3_600_000).0;
+        let mut wrong = self.broken.clone();
+        for (account, expected) in &truth.movements {
+            let found = found.remove(account.as_str()).unwrap_or_default();
+            let told = found.iter().map(|one| one.as_moved()).collect::<Vec<_>>();
+            let expected: Vec<Moved<'_>> = expected.iter().map(as_moved).collect();
+            let later = told.get(expected.len()..).unwrap_or_default();
+            let later = later.iter().all(|(at, ..)| *at >= closed);
+            if !later || told.get(..expected.len()) != Some(&expected[..]) {
+                wrong.push(format!("{account} moved {told:?}, expected {expected:?}"));
+            }
+        }
+        wrong.extend(
+            found
+                .keys()
+                .map(|account| format!("{account} is not known")),
+        );
+        wrong
+    }
+}
+
+/// When, which kind, before and after, and for how long a customer was away.
+type Moved<'m> = (i64, &'m str, (i128, i128), Option<i32>);
+
+impl Movement {
+    fn as_moved(&self) -> Moved<'_> {
+        let mrr = (self.mrr_before, self.mrr_after);
+        (self.at.timestamp_millis(), &self.kind, mrr, self.gap_days)
+    }
+}
+
+fn as_moved(true_one: &mainstay_testkit::oracle::mrr::Moved) -> Moved<'_> {
+    let at = true_one.at.0;
+    (at, true_one.kind, true_one.mrr, true_one.gap_days)
 }
 
 /// What readers of `segment-daily` were told so far: each group and day that every account has closed.

@@ -351,7 +351,8 @@ fn mrr_movement() -> Value {
         (
             "amount_minor",
             money(
-                "By how much, in minor units: below 0 for less; 0 withdraws a movement that was told.",
+                "By how much, in minor units: below 0 for less; 0 where it is withdrawn, and where a customer who \
+                 paid nothing was lost.",
             ),
         ),
         ("currency", text("ISO 4217; that of the reports.")),
@@ -383,6 +384,8 @@ fn mrr_movement() -> Value {
         "Of a reactivation: how many days the customer was away." });
     schema["properties"]["revision"] = json!({ "type": "integer", "minimum": 1, "description":
         "Each time it is told anew is one more; not there at first." });
+    schema["properties"]["withdrawn"] = json!({ "const": true, "description":
+        "It was told before, and turned out not to be; else not there." });
     schema
 }
 

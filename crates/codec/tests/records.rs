@@ -412,6 +412,7 @@ fn movement() -> MrrMovement<'static> {
         gap_days: None,
         original: None,
         revision: 0,
+        withdrawn: false,
     }
 }
 
@@ -457,6 +458,14 @@ fn a_movement_that_is_told_again_says_what_only_some_have() {
         r#""event_id":null,"gap_days":100,"original":{"amount_minor":-5000,"currency":"EUR"},"revision":2}"#
     );
     assert!(again.ends_with(ends), "{again}");
+    let withdrawn = written(&MrrMovement {
+        withdrawn: true,
+        ..movement_again()
+    });
+    assert!(
+        withdrawn.ends_with(r#""revision":2,"withdrawn":true}"#),
+        "{withdrawn}"
+    );
 }
 
 fn segment_now() -> String {

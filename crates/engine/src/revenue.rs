@@ -170,6 +170,7 @@ impl Revenue {
                 gap_days: said.gap_days,
                 original: said.original,
                 revision,
+                withdrawn: said.withdrawn,
             });
             self.told.insert(place, Told { revision, said });
             self.dirty = true;

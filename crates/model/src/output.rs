@@ -90,7 +90,7 @@ pub struct MrrMovement<'a> {
     pub kind: &'a str,
     /// What brought it about, such as `plan` or `cancel`.
     pub cause: &'a str,
-    /// By how much: below 0 for less; 0 where it turned out that nothing moved, which withdraws it.
+    /// By how much: below 0 for less; 0 where it is withdrawn, and where a customer who paid nothing was lost.
     pub amount: i128,
     /// The currency of the reports.
     pub currency: Currency,
@@ -106,6 +106,8 @@ pub struct MrrMovement<'a> {
     pub original: Option<(i128, Currency)>,
     /// 0 at first; each time it is told anew is one more.
     pub revision: u32,
+    /// It turned out that nothing moved.
+    pub withdrawn: bool,
 }
 
 /// The newest rolling values of an account.

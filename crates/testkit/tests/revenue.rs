@@ -33,6 +33,7 @@ struct Told {
     after: i128,
     event: Option<String>,
     revision: u32,
+    withdrawn: bool,
 }
 
 /// All that was said.
@@ -80,6 +81,7 @@ impl Outputs for Said {
             after: record.after,
             event: record.event.map(str::to_owned),
             revision: record.revision,
+            withdrawn: record.withdrawn,
         };
         let before = self.movements.insert(record.id.to_owned(), told);
         let expected = before.map_or(0, |before| before.revision + 1);
@@ -185,7 +187,7 @@ fn every_value_and_movement_is_what_the_oracle_says() {
         assert!(now.is_empty(), "seed {seed}: {now:#?}");
         let of_account = |account: &String| {
             let all = said.movements.values();
-            let told = all.filter(|told| told.account == *account && !is_withdrawn(told));
+            let told = all.filter(|told| told.account == *account && !told.withdrawn);
             let mut told: Vec<&Told> = told.collect();
             told.sort_by_key(|told| (told.at, told.kind != "fx"));
             told
@@ -211,11 +213,6 @@ fn every_value_and_movement_is_what_the_oracle_says() {
             .count();
     }
     assert!(moved > 120 && corrected > 10, "{moved} {corrected}");
-}
-
-/// What is told to have moved nothing is no movement.
-fn is_withdrawn(told: &Told) -> bool {
-    told.before == told.after
 }
 
 #[test]
@@ -261,7 +258,7 @@ fn what_is_told_last_of_every_movement_does_not_depend_on_the_order_of_arrival()
     let last = |settings: &Settings, lines: &[String]| {
         let said = run(settings, lines, None);
         let told = said.movements.into_iter();
-        let told = told.filter(|(_, told)| !is_withdrawn(told));
+        let told = told.filter(|(_, told)| !told.withdrawn);
         told.map(|(id, told)| {
             (
                 id,

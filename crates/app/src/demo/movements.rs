@@ -17,6 +17,7 @@ struct Movement {
     at: Timestamp,
     kind: String,
     amount: i64,
+    withdrawn: bool,
 }
 
 /// How many movements of a kind there were, and by how much, in minor units.
@@ -50,6 +51,7 @@ impl Movements {
             at: instant(&text("at")).unwrap_or(Timestamp::MIN),
             kind: text("kind"),
             amount: record["amount_minor"].as_i64().unwrap_or_default(),
+            withdrawn: record["withdrawn"] == true,
         };
         self.0.insert(text("movement_id"), movement);
     }
@@ -60,7 +62,7 @@ impl Movements {
         let of_kind = |kind: &'static str| {
             let mut sum = Sum::default();
             let mine = self.0.values().filter(|it| it.kind == kind);
-            for movement in mine.filter(|it| it.amount != 0) {
+            for movement in mine.filter(|it| !it.withdrawn) {
                 sum.count += 1;
                 sum.amount += movement.amount;
             }
@@ -160,12 +162,14 @@ mod tests {
             ("b", "churn", -500),
             ("c", "new", 70),
             ("a", "new", 400),
-            ("b", "churn", 0),
         ] {
             let record =
                 serde_json::json!({ "movement_id": id, "kind": kind, "amount_minor": amount });
             movements.take(record.to_string().as_bytes());
         }
+        movements.take(
+            br#"{"movement_id":"b","kind":"churn","amount_minor":0,"revision":1,"withdrawn":true}"#,
+        );
         let sum = Sum {
             count: 2,
             amount: 470,

@@ -31,5 +31,8 @@ pub fn mrr_movement(record: &MrrMovement<'_>, out: &mut Vec<u8>) {
     if record.revision > 0 {
         object.bare("revision", record.revision);
     }
+    if record.withdrawn {
+        object.bare("withdrawn", true);
+    }
     object.close();
 }
