@@ -37,6 +37,19 @@ impl Fraction {
         self + Fraction::of(-1)
     }
 
+    /// The nearest whole number; of two as near the even one.
+    pub(super) fn nearest(self) -> i128 {
+        let (below, rest) = (
+            self.part.div_euclid(self.whole),
+            self.part.rem_euclid(self.whole),
+        );
+        match (2 * rest).cmp(&self.whole) {
+            Ordering::Less => below,
+            Ordering::Equal => below + below.rem_euclid(2),
+            Ordering::Greater => below + 1,
+        }
+    }
+
     /// The nearest float; of two as near the even one.
     pub(super) fn rounded(self) -> f64 {
         const EXACT: i128 = 1 << 53;
@@ -90,6 +103,23 @@ mod tests {
         assert_eq!(fraction(7, 10).less_one(), fraction(-3, 10));
         assert_eq!(fraction(1, 2).over(Fraction::of(0)), None);
         assert_eq!(Fraction::new(1, 0), None);
+    }
+
+    #[test]
+    fn the_nearest_whole_number_of_two_as_near_is_the_even_one() {
+        let nearest = |part, whole| Fraction::new(part, whole).unwrap().nearest();
+        assert_eq!(
+            [(1, 2), (3, 2), (5, 2)].map(|(a, b)| nearest(a, b)),
+            [0, 2, 2]
+        );
+        assert_eq!(
+            [(-1, 2), (-3, 2), (-4, 3)].map(|(a, b)| nearest(a, b)),
+            [0, -2, -1]
+        );
+        assert_eq!(
+            [(1, 3), (2, 3), (7, 1)].map(|(a, b)| nearest(a, b)),
+            [0, 1, 7]
+        );
     }
 
     #[test]

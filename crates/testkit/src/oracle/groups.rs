@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::account::Account;
 use super::metrics::DayParts;
 use super::part::{Part, Parts, merge, told};
-use super::{Group, Metrics, revenue};
+use super::{Group, Metrics, flows};
 
 /// What all accounts of each group and day say together.
 #[derive(Default)]
@@ -93,20 +93,19 @@ impl GroupsNow {
     }
 }
 
-/// Whether revenue moved in a group, whoever is still in it.
+/// Whether revenue moved in a group, or was there at the start, whoever is still in it.
 fn has_moved(flows: &Parts) -> bool {
-    let mut sums = flows.values();
-    sums.any(|part| matches!(part, Part::Count(Some(sum)) if *sum != 0))
+    flows.values().any(Part::is_something)
 }
 
 /// A group that nobody is in has nothing to say of all but how revenue moved in it.
 fn nobody(some: Option<&Parts>) -> Parts {
-    let flows = revenue::ids_of_flows();
     let ids = some.into_iter().flat_map(BTreeMap::keys);
-    let ids = ids.filter(|id| !flows.contains(id));
-    let others = ids.map(|id| (id.clone(), Part::Alone(Value::Null)));
-    let zeros = flows.iter().map(|id| (id.clone(), Part::Count(Some(0))));
-    others.chain(zeros).collect()
+    let mut parts: Parts = ids
+        .map(|id| (id.clone(), Part::Alone(Value::Null)))
+        .collect();
+    parts.extend(flows::nothing());
+    parts
 }
 
 /// The groups that an account is in at the end of a day.

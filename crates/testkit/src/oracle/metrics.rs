@@ -548,7 +548,7 @@ impl<'a> Facts<'a> {
     }
 
     /// How many users were active on some day of a window.
-    fn active_users(&self, day: Day, days: i32) -> i128 {
+    pub(super) fn active_users(&self, day: Day, days: i32) -> i128 {
         let active = self.users.iter();
         active
             .filter(|user| user.active_days_of(day, days) > 0)

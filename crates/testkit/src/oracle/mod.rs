@@ -16,6 +16,7 @@ mod account;
 mod cohorts;
 mod compare;
 mod event;
+mod flows;
 mod fraction;
 mod groups;
 pub mod ids;

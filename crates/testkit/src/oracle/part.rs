@@ -18,7 +18,9 @@ pub(super) enum Part {
     Time(i128),
     /// A numerator and a denominator; `None` where one of them is not known, which leaves the account out.
     Ratio(Option<(Fraction, Fraction)>),
-    /// The same, told as the change from the second to the first.
+    /// An amount of money and by how many it is shared, told in whole minor units.
+    Share(i128, i128),
+    /// The same as a ratio, told as the change from the second to the first.
     Change(Option<(Fraction, Fraction)>),
     /// A quotient that adds up; `None` where it is not known.
     Sum(Option<Fraction>),
@@ -77,8 +79,17 @@ impl Part {
             Part::Median(_) => Part::Median(Vec::new()),
             Part::Percentile(tenths, _) => Part::Percentile(tenths, Vec::new()),
             Part::Mean(_) => Part::Mean(Vec::new()),
-            Part::Time(_) | Part::Histogram(_) | Part::Alone(_) => Part::Alone(Value::Null),
+            Part::Share(..) | Part::Time(_) | Part::Histogram(_) | Part::Alone(_) => {
+                Part::Alone(Value::Null)
+            }
         }
+    }
+
+    /// Whether it is a sum, or a quotient of two, and there is something to add up.
+    pub(super) fn is_something(&self) -> bool {
+        let nothing = Fraction::of(0);
+        matches!(self, Part::Count(Some(sum)) if *sum != 0)
+            || matches!(self, Part::Ratio(Some(both)) if *both != (nothing, nothing))
     }
 
     fn add(&mut self, other: &Part) {
@@ -92,6 +103,10 @@ impl Part {
                     (Some(mine), Some(theirs)) => Some((mine.0 + theirs.0, mine.1 + theirs.1)),
                     (mine, theirs) => mine.or(theirs),
                 };
+            }
+            (Part::Share(mine, mine_of), Part::Share(theirs, theirs_of)) => {
+                *mine += theirs;
+                *mine_of += theirs_of;
             }
             (Part::Median(mine), Part::Median(theirs)) => mine.extend(theirs),
             (Part::Percentile(_, mine), Part::Percentile(_, theirs))
@@ -109,6 +124,9 @@ impl Part {
             Part::Count(n) => n.map_or(Value::Null, count),
             Part::Time(ms) => seconds(i64::try_from(*ms).expect("durations fit into 63 bits")),
             Part::Ratio(known) => fraction(known.and_then(|(part, whole)| part.over(whole))),
+            Part::Share(sum, of) => {
+                Fraction::new(*sum, *of).map_or(Value::Null, |share| count(share.nearest()))
+            }
             Part::Change(known) => {
                 let over = known.and_then(|(now, before)| now.over(before));
                 fraction(over.map(Fraction::less_one))

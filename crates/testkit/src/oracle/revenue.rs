@@ -6,13 +6,12 @@ use mainstay_engine::Settings;
 use mainstay_model::{Currency, Day, Timestamp, Zone};
 use serde_json::{Value, json};
 
-use super::Group;
 use super::account::{Account, Dated, Invoiced};
+use super::flows::{self, KINDS, positive, windows};
 use super::fraction::Fraction;
-use super::groups::UNKNOWN;
 use super::metrics::{DayParts, Facts};
 use super::mrr::{Books, Level, Moved, Reckoning, Terms};
-use super::part::{Part, Parts, count, fraction};
+use super::part::{Part, count, fraction};
 
 /// An account's books, and what else is known of its subscriptions.
 pub(super) struct RevenueFacts {
@@ -45,15 +44,27 @@ impl RevenueFacts {
     }
 
     fn level(&self, at: Timestamp) -> Option<&Level> {
-        self.books.levels.iter().rfind(|level| level.from <= at)
+        let levels = &self.books.levels;
+        let begun = levels.partition_point(|level| level.from <= at);
+        levels[..begun].last()
     }
 
-    fn mrr(&self, at: Timestamp) -> i128 {
+    pub(super) fn is_customer(&self, at: Timestamp) -> bool {
+        self.level(at).is_some_and(|level| level.customer)
+    }
+
+    /// What is paid at an instant, at the rates of another one.
+    pub(super) fn worth(&self, at: Timestamp, rated: Timestamp) -> i128 {
+        let level = self.level(at);
+        level.map_or(0, |level| level.worth(&self.terms, rated))
+    }
+
+    pub(super) fn mrr(&self, at: Timestamp) -> i128 {
         self.level(at).map_or(0, |level| level.mrr.0)
     }
 
     /// The last instant of a day.
-    fn end(&self, day: Day) -> Timestamp {
+    pub(super) fn end(&self, day: Day) -> Timestamp {
         self.zone.end_of(day).minus_ms(1)
     }
 
@@ -73,8 +84,10 @@ impl RevenueFacts {
         parts.both("mrr_gross", Part::Count(Some(gross)));
         parts.both("arr", Part::Count(Some(12 * mrr)));
         parts.both("cmrr", Part::Count(Some(known.committed)));
-        let is_customer = self.level(at).is_some_and(|level| level.customer);
+        let is_customer = self.is_customer(at);
         parts.group("customers", Part::count(usize::from(is_customer)));
+        parts.group("arpa", Part::Share(mrr, i128::from(is_customer)));
+        parts.group("arpu", Part::Share(mrr, facts.active_users(day, 30)));
         let before = self.mrr(self.end(day.minus(30)));
         let growth = Fraction::new(mrr - before, before).filter(|_| before != 0);
         parts.alone("mrr_growth_30d", fraction(growth));
@@ -166,138 +179,12 @@ impl RevenueFacts {
             // An account stays with itself.
             parts.alone(&format!("mrr_transfer_{days}d"), json!(0));
         }
-        for (_, window) in windows(day) {
-            for id in ids_of(window) {
-                parts.group(&id, Part::Count(Some(0)));
-            }
-        }
+        parts.group.extend(flows::nothing());
     }
 
     /// The movements after an instant up to another one.
-    fn moved(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = &Moved> {
+    pub(super) fn moved(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = &Moved> {
         let all = self.books.movements.iter();
         all.filter(move |moved| moved.at > after && moved.at <= until)
     }
-
-    /// What of its flows the account gives to each of the groups in which it was at the end of some day of a window.
-    pub(super) fn flows(
-        &self,
-        facts: &Facts<'_>,
-        day: Day,
-        now: Option<Timestamp>,
-        is_known: impl Fn(Day) -> bool,
-    ) -> Vec<(Group, Parts)> {
-        let mut all = Vec::new();
-        if self.books.movements.is_empty() {
-            return all;
-        }
-        let until = now.map_or(self.end(day), |now| now.min(self.end(day)));
-        let fleet = "all".to_owned();
-        for dimension in std::iter::once(&fleet).chain(&facts.settings.segments) {
-            let group = |day: Day| {
-                let value = facts.account.trait_as_of(dimension, day);
-                let value = value.unwrap_or_else(|| UNKNOWN.to_owned());
-                let segment = if *dimension == fleet {
-                    fleet.clone()
-                } else {
-                    value
-                };
-                is_known(day).then(|| (dimension.clone(), segment))
-            };
-            for (first, window) in windows(day) {
-                let mut sums: BTreeMap<Group, BTreeMap<String, i128>> = BTreeMap::new();
-                let mut add = |group: &Option<Group>, what: &str, sum: i128| {
-                    let Some(group) = group else { return };
-                    let sums = sums.entry(group.clone()).or_default();
-                    *sums.entry(format!("{what}_{window}")).or_default() += sum;
-                };
-                let residual = "mrr_reconciliation_residual";
-                add(
-                    &group(first.minus(1)),
-                    residual,
-                    -self.mrr(self.end(first.minus(1))),
-                );
-                add(&group(day), residual, self.mrr(until));
-                for day in (first.0..=day.0).map(Day) {
-                    let (was, is) = (group(day.minus(1)), group(day));
-                    let before = self.end(day.minus(1));
-                    if was != is {
-                        let mrr = self.mrr(before);
-                        add(&was, "mrr_transfer", -mrr);
-                        add(&was, residual, mrr);
-                        add(&is, "mrr_transfer", mrr);
-                        add(&is, residual, -mrr);
-                    }
-                    for moved in self.moved(before, self.end(day).min(until)) {
-                        let sum = moved.mrr.1 - moved.mrr.0;
-                        add(
-                            &is,
-                            &format!("mrr_{}", moved.kind),
-                            positive(moved.kind, sum),
-                        );
-                        add(&is, residual, -sum);
-                        match moved.kind {
-                            "new" => add(&is, "customers_new", 1),
-                            "churn" => add(&is, "customers_churned", 1),
-                            "reactivation" => add(&is, "customers_reactivated", 1),
-                            _ => {}
-                        }
-                    }
-                }
-                let told = sums.into_iter().map(|(group, sums)| {
-                    let sums = sums.into_iter();
-                    let parts = sums.map(|(id, sum)| (id, Part::Count(Some(sum))));
-                    (group, parts.collect())
-                });
-                all.extend(told);
-            }
-        }
-        all
-    }
-}
-
-const KINDS: [&str; 6] = [
-    "new",
-    "expansion",
-    "contraction",
-    "churn",
-    "reactivation",
-    "fx",
-];
-
-/// Less is told as a number above 0 where its name says so.
-fn positive(kind: &str, sum: i128) -> i128 {
-    match kind {
-        "contraction" | "churn" => -sum,
-        _ => sum,
-    }
-}
-
-/// The windows of groups that end with a day: their first days, and what ids call them.
-fn windows(day: Day) -> [(Day, &'static str); 2] {
-    [(day.minus(29), "30d"), (day.first_of_month(), "mtd")]
-}
-
-/// What groups are told of all windows.
-pub(super) fn ids_of_flows() -> Vec<String> {
-    let windows = windows(Day::default());
-    windows
-        .iter()
-        .flat_map(|(_, window)| ids_of(window))
-        .collect()
-}
-
-/// What groups are told of a window.
-fn ids_of(window: &str) -> Vec<String> {
-    let kinds = KINDS.map(|kind| format!("mrr_{kind}_{window}")).into_iter();
-    let others = [
-        "mrr_transfer",
-        "mrr_reconciliation_residual",
-        "customers_new",
-        "customers_churned",
-        "customers_reactivated",
-    ];
-    kinds
-        .chain(others.map(|what| format!("{what}_{window}")))
-        .collect()
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod cohorts;
 mod groups;
+mod revenue;
 
 use serde_json::{Value, json};
 

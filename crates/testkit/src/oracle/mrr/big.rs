@@ -3,7 +3,7 @@
 use num_bigint::BigInt;
 
 /// A fraction; what it is divided by is above 0.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Big {
     part: BigInt,
     whole: BigInt,

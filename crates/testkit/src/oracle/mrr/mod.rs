@@ -69,6 +69,17 @@ pub struct Level {
     pub mrr: (i128, i128),
     /// The account is a customer.
     pub customer: bool,
+    /// Exact net revenue by the currency in which it is paid.
+    net: BTreeMap<Currency, Big>,
+}
+
+impl Level {
+    /// Net revenue at the rates of the day of another instant.
+    pub(super) fn worth(&self, terms: &Terms, at: Timestamp) -> i128 {
+        let net = self.net.iter();
+        net.map(|(of, exact)| exact.times(&terms.rate(*of, at)).rounded())
+            .sum()
+    }
 }
 
 /// Everything about an account's revenue.
@@ -310,6 +321,7 @@ impl Account {
         let now_there = both().filter(|(_, counts)| counts.there);
         self.was_there = now_there.map(|(of, _)| of.id.clone()).collect();
         self.movement(at, before, there, &ended, terms);
+        let exact = |(of, (exact, _)): (&Currency, &(Big, i128))| (*of, exact.clone());
         let gross = convert(gross)
             .values()
             .map(|(_, converted)| converted)
@@ -318,6 +330,7 @@ impl Account {
             from: at,
             mrr: (self.mrr(), gross),
             customer: self.customer,
+            net: self.carried.iter().map(exact).collect(),
         });
     }
 
