@@ -68,7 +68,7 @@ pub struct Movements {
 struct Movement {
     movement_id: String,
     account_id: String,
-    at: DateTime<Utc>,
+    at: String,
     kind: String,
     amount_minor: i128,
     mrr_before: i128,
@@ -111,7 +111,7 @@ impl Movements {
             of_account.push(movement);
         }
         // At one instant a rate comes before what else changes.
-        let place = |one: &&Movement| (one.at, one.kind != "fx");
+        let place = |one: &&Movement| (one.at_ms(), one.kind != "fx");
         found.values_mut().for_each(|all| all.sort_by_key(place));
         // Nowhere does a day end sooner than 14 hours before it does in London.
         let closed = Zone::UTC.end_of(truth.closed.unwrap_or_default());
@@ -142,7 +142,13 @@ type Moved<'m> = (i64, &'m str, (i128, i128), Option<i32>);
 impl Movement {
     fn as_moved(&self) -> Moved<'_> {
         let mrr = (self.mrr_before, self.mrr_after);
-        (self.at.timestamp_millis(), &self.kind, mrr, self.gap_days)
+        (self.at_ms(), &self.kind, mrr, self.gap_days)
+    }
+
+    /// What is no instant is before all.
+    fn at_ms(&self) -> i64 {
+        let at = self.at.parse::<DateTime<Utc>>();
+        at.map_or(i64::MIN, |at| at.timestamp_millis())
     }
 }
 
@@ -297,6 +303,43 @@ mod tests {
         told.take(&letter(r#"{"account_id":"acme"}"#));
         told.take(&other);
         assert_eq!(told.by_two, ["acme was told by shard 0 and by 1"]);
+    }
+
+    #[test]
+    fn movements_that_are_missing_doubled_or_wrong_are_found() {
+        let told = |id: &str, revision: u32, after: i64, more: &str| {
+            letter(&format!(
+                r#"{{"movement_id":"{id}","account_id":"acme","at":"2026-03-01T09:00:00Z","kind":"new","amount_minor":{after},"mrr_before":0,"mrr_after":{after},"revision":{revision}{more}}}"#
+            ))
+        };
+        let mut truth = Truth::default();
+        let moved = mainstay_testkit::oracle::mrr::Moved {
+            at: mainstay_model::Timestamp(1_772_355_600_000),
+            kind: "new",
+            mrr: (0, 500),
+            gap_days: None,
+            passive: None,
+        };
+        truth.movements.insert("acme".to_owned(), vec![moved]);
+        truth.closed = "2026-03-02".parse().ok();
+        let wrong = |records: &[Record]| {
+            let mut movements = Movements::default();
+            records.iter().for_each(|record| movements.take(record));
+            movements.wrong(&truth).len()
+        };
+        let gone = r#","withdrawn":true"#;
+        assert_eq!(wrong(&[told("a", 0, 500, "")]), 0);
+        assert_eq!(wrong(&[told("a", 0, 400, ""), told("a", 1, 500, "")]), 0);
+        let withdrawn = [
+            told("a", 0, 500, ""),
+            told("b", 0, 7, ""),
+            told("b", 1, 0, gone),
+        ];
+        assert_eq!(wrong(&withdrawn), 0);
+        assert_eq!(wrong(&[]), 1);
+        assert_eq!(wrong(&[told("a", 0, 400, "")]), 1);
+        assert_eq!(wrong(&[told("a", 0, 500, ""), told("a", 0, 500, "")]), 1);
+        assert_eq!(wrong(&[told("a", 0, 500, ""), told("b", 0, 500, "")]), 1);
     }
 
     #[test]
