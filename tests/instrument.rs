@@ -125,6 +125,7 @@ fn line(account: &str) -> Line {
         account: account.to_owned(),
         arrival_ms: 1_772_355_600_000,
         value: b"{}".to_vec(),
+        billing: false,
     }
 }
 

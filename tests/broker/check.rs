@@ -193,5 +193,6 @@ fn good(account: &str, id: &str) -> Line {
         account: account.to_owned(),
         arrival_ms: 1_780_315_200_000,
         value: value.into_bytes(),
+        billing: false,
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use mainstay_tests::{Broker, Deployment, Ended, Gate, Impostor, Instance, Request, patience};
+use mainstay_tests::{
+    Broker, Company, Deployment, Ended, Gate, Impostor, Instance, Request, broker, patience,
+};
 
 use super::{chance, company, deployment, from_environment};
 
@@ -11,6 +13,7 @@ pub(super) fn trials() -> Vec<Trial> {
     crate::trials!("broker": [
         instances_that_join_and_leave_share_the_work,
         instances_that_are_killed_at_random_lose_nothing,
+        what_is_billed_on_a_topic_of_its_own_is_as_exact_when_they_are_killed,
         a_zombie_past_its_session_writes_nothing_and_comes_back,
         a_revoke_that_cannot_commit_gives_the_work_to_the_next_owner,
         a_member_that_is_fenced_once_joins_anew_and_repeats_nothing,
@@ -60,6 +63,28 @@ fn instances_that_are_killed_at_random_lose_nothing() {
         trio.into_iter().for_each(Instance::stop);
     });
     it.tells(company());
+}
+
+/// Two inputs of one company, each read at its own pace: first both from far behind, then while they go on.
+fn what_is_billed_on_a_topic_of_its_own_is_as_exact_when_they_are_killed() {
+    let company = Company::with_billing(1);
+    let moved: usize = company.truth.movements.values().map(Vec::len).sum();
+    assert!(moved > 40, "{moved} movements are few for 40 accounts");
+    let it = Deployment::with_billing(&broker::shared(), "billing");
+    let feed = it.feed();
+    let (before, after) = company.halves();
+    feed.send(before);
+    std::thread::scope(|scope| {
+        scope.spawn(|| feed.send_over(after, Duration::from_secs(20)));
+        let mut trio: Vec<Instance> = SLOTS.iter().map(|slot| it.start(slot)).collect();
+        for round in 0..4 {
+            kill_one(&it, &mut trio, round);
+        }
+        it.tells(&company);
+        it.adds_up(&trio);
+        trio.into_iter().for_each(Instance::stop);
+    });
+    it.tells(&company);
 }
 
 const SLOTS: [&str; 3] = ["a", "b", "c"];

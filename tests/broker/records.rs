@@ -173,6 +173,7 @@ fn line(value: Vec<u8>) -> Line {
         account: ACCOUNT.to_owned(),
         arrival_ms: NOW_MS,
         value,
+        billing: false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use mainstay_engine::Settings;
 use mainstay_model::Timestamp;
+use mainstay_testkit::company::{self, Faults, Plan};
 use mainstay_testkit::history::{self, Limits};
 use mainstay_testkit::oracle::{Fate, Oracle, Truth};
 use serde_json::Value;
@@ -18,6 +19,8 @@ pub struct Line {
     pub arrival_ms: i64,
     /// Its value.
     pub value: Vec<u8>,
+    /// Whether it is sent by the billing system, on a topic of its own where there is one.
+    pub billing: bool,
 }
 
 /// A company's history, in the order of arrival, and what must be said about it.
@@ -55,6 +58,39 @@ impl Company {
         Company::of(lines)
     }
 
+    /// A company as they are, with customers who pay; what is late can be corrected, and no order among its topics
+    /// makes a difference.
+    ///
+    /// # Panics
+    /// Never: such a company does something.
+    #[must_use]
+    pub fn with_billing(seed: u64) -> Company {
+        let faults = Faults {
+            too_late: 0,
+            future: 0,
+            conflict: 0,
+            ..Faults::default()
+        };
+        let stream = company::Company::new(Plan {
+            seed,
+            accounts: 40,
+            users: 400,
+            days: 30,
+            billing: true,
+            faults,
+            ..Plan::default()
+        });
+        let end = Plan::default().begin.plus_ms(60 * DAY_MS);
+        let records = stream.take_while(|record| record.arrival < end);
+        let lines = records.map(|record| Line {
+            account: record.key,
+            arrival_ms: record.arrival.0,
+            value: record.value,
+            billing: record.topic == "billing",
+        });
+        Company::of(lines.collect())
+    }
+
     /// The truth about lines that are fed in this order.
     ///
     /// # Panics
@@ -67,7 +103,7 @@ impl Company {
         let mut refused = take(&mut oracle, &lines);
         let newest = oracle.newest().expect("a company has at least one event");
         let closing = newest.plus_ms(2 * DAY_MS);
-        let last = closers(closing);
+        let last = [closers("closer", closing), closers("payer", closing)].concat();
         refused.extend(take(&mut oracle, &last));
         lines.extend(last);
         Company {
@@ -103,6 +139,7 @@ fn one_history(seed: u64, n: u64) -> Vec<Line> {
             account: event["account_id"].as_str().unwrap_or("nobody").to_owned(),
             arrival_ms,
             value: text.into_bytes(),
+            billing: false,
         }
     });
     lines.collect()
@@ -139,10 +176,10 @@ fn take(oracle: &mut Oracle, lines: &[Line]) -> Vec<Vec<u8>> {
     refused
 }
 
-/// One event on each shard, so late that it closes every day before it.
-fn closers(at: Timestamp) -> Vec<Line> {
+/// One event on each shard, so late that it closes every day before it; a payer's is the billing system's.
+fn closers(who: &str, at: Timestamp) -> Vec<Line> {
     let closer = |shard: u32| {
-        let mut names = (0..).map(|n| format!("closer-{n}"));
+        let mut names = (0..).map(|n| format!("{who}-{n}"));
         let account = names
             .find(|name| shard_of(name) == shard)
             .expect("names have no end");
@@ -153,6 +190,7 @@ fn closers(at: Timestamp) -> Vec<Line> {
             account,
             arrival_ms: at.0,
             value: value.into_bytes(),
+            billing: false,
         }
     };
     (0..SHARDS.unsigned_abs()).map(closer).collect()

@@ -26,6 +26,8 @@ pub struct Deployment {
     client: (String, String),
     name: String,
     input: String,
+    /// The topic of the billing system, where it has one of its own.
+    billing: Option<String>,
     /// How long ids of product events are remembered.
     dedupe: &'static str,
     folder: Folder,
@@ -40,6 +42,21 @@ impl Deployment {
     pub fn new(brokers: &str, name: &str) -> Deployment {
         let deployment = Deployment::without_topics(brokers, name);
         deployment.admin.create(&deployment.input(), SHARDS, &[]);
+        deployment.make_topics();
+        deployment
+    }
+
+    /// The same with a topic of the billing system beside the input.
+    ///
+    /// # Panics
+    /// When the broker or the command refuses.
+    #[must_use]
+    pub fn with_billing(brokers: &str, name: &str) -> Deployment {
+        let mut deployment = Deployment::without_topics(brokers, name);
+        let billing = format!("{}.billing-events", deployment.name);
+        deployment.admin.create(&deployment.input, SHARDS, &[]);
+        deployment.admin.create(&billing, SHARDS, &[]);
+        deployment.billing = Some(billing);
         deployment.make_topics();
         deployment
     }
@@ -59,6 +76,7 @@ impl Deployment {
             brokers: brokers.to_owned(),
             client: (brokers.to_owned(), String::new()),
             input: format!("{name}.product-events"),
+            billing: None,
             name,
             dedupe: "35d",
             folder,
@@ -121,7 +139,7 @@ impl Deployment {
     /// A producer for the input.
     #[must_use]
     pub fn feed(&self) -> Feed {
-        Feed::new(&self.brokers, &self.input())
+        Feed::new(&self.brokers, &self.input()).with_billing(self.billing.as_deref())
     }
 
     /// What a reader gets from one of Mainstay's topics.
@@ -130,14 +148,18 @@ impl Deployment {
         read_committed(&self.brokers, &self.topic(name))
     }
 
-    /// How many records of the input are not yet counted by the group's offsets. Markers of transactions
+    /// How many records of the inputs are not yet counted by the group's offsets. Markers of transactions
     /// count too: the feed has none.
     #[must_use]
     pub fn lag(&self) -> i64 {
-        let input = self.input();
-        let offsets = self.admin.offsets(self.group(), &input, SHARDS);
+        let inputs = std::iter::once(&self.input).chain(&self.billing);
+        inputs.map(|input| self.lag_of(input)).sum()
+    }
+
+    fn lag_of(&self, input: &str) -> i64 {
+        let offsets = self.admin.offsets(self.group(), input, SHARDS);
         let lag = (0..SHARDS).zip(offsets).map(|(partition, offset)| {
-            let (first, end) = self.admin.ends(&input, partition);
+            let (first, end) = self.admin.ends(input, partition);
             end - offset.unwrap_or(first)
         });
         lag.sum()
@@ -335,9 +357,14 @@ impl Deployment {
             client: (brokers, options),
             name,
             input,
+            billing,
             dedupe,
             ..
         } = self;
+        let billing = billing.iter();
+        let billing: String = billing
+            .map(|topic| format!("[sources.billing]\ntopic = \"{topic}\"\n"))
+            .collect();
         let state = state.display();
         let settings = Company::settings();
         let features = settings.features.iter();
@@ -370,6 +397,7 @@ instance = "{slot}"
 [sources.product]
 topic = "{input}"
 
+{billing}
 [active]
 ignore = {ignored}
 

@@ -17,6 +17,8 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 pub struct Feed {
     producer: ThreadedProducer<DefaultProducerContext>,
     topic: String,
+    /// Where what the billing system sends goes, if not there too.
+    billing: Option<String>,
 }
 
 impl Feed {
@@ -38,7 +40,20 @@ impl Feed {
         Feed {
             producer,
             topic: topic.to_owned(),
+            billing: None,
         }
+    }
+
+    /// The same, with what the billing system sends into another topic.
+    #[must_use]
+    pub fn with_billing(self, topic: Option<&str>) -> Feed {
+        let billing = topic.map(str::to_owned);
+        Feed { billing, ..self }
+    }
+
+    fn topic_of(&self, line: &Line) -> &str {
+        let billing = self.billing.as_deref().filter(|_| line.billing);
+        billing.unwrap_or(&self.topic)
     }
 
     /// Sends lines as fast as it goes, and returns when the broker has them all.
@@ -47,7 +62,7 @@ impl Feed {
     /// When the broker does not take them.
     pub fn send(&self, lines: &[Line]) {
         for line in lines {
-            self.enqueue(record(&self.topic, line));
+            self.enqueue(record(self.topic_of(line), line));
         }
         self.flush();
     }
