@@ -56,7 +56,8 @@ pub struct Moved {
     pub mrr: (i128, i128),
     /// For a reactivation.
     pub gap_days: Option<i32>,
-    /// For a churn: without the customer's will. `None` where several subscriptions ended at once.
+    /// For a churn: without the customer's will. Of several subscriptions that ended at once the one that was
+    /// paid most for tells, of equals that of the least id.
     pub passive: Option<bool>,
 }
 
@@ -280,12 +281,19 @@ impl Known {
     }
 }
 
+/// A subscription that is over, and was not at the instant before.
+struct Ended {
+    /// What it counted then, in minor units of the currency of the reports.
+    paid: i128,
+    passive: bool,
+}
+
 /// What is carried from one instant to the next.
 #[derive(Default)]
 struct Account {
     books: Books,
-    /// Which subscriptions were there at the instant before.
-    was_there: BTreeSet<String>,
+    /// Which subscriptions were there at the instant before, and what they counted.
+    was_there: BTreeMap<String, Big>,
     customer: bool,
     churned: Option<Timestamp>,
     /// Exact and converted net revenue, by currency.
@@ -316,10 +324,19 @@ impl Account {
         self.carried = convert(net);
         let there = counts.iter().any(|counts| counts.there);
         let both = || known.subscriptions.iter().zip(counts);
-        let ended = both().filter(|(of, counts)| !counts.there && self.was_there.contains(&of.id));
-        let ended: Vec<bool> = ended.map(|(_, counts)| counts.passive).collect();
+        let ended = both().filter(|(_, counts)| !counts.there);
+        let ended = ended.filter_map(|(of, counts)| {
+            let paid = self.was_there.get(&of.id)?;
+            Some(Ended {
+                paid: paid.times(&terms.rate(of.currency, at)).rounded(),
+                passive: counts.passive,
+            })
+        });
+        let ended: Vec<Ended> = ended.collect();
         let now_there = both().filter(|(_, counts)| counts.there);
-        self.was_there = now_there.map(|(of, _)| of.id.clone()).collect();
+        self.was_there = now_there
+            .map(|(of, counts)| (of.id.clone(), counts.net.clone()))
+            .collect();
         self.movement(at, before, there, &ended, terms);
         let exact = |(of, (exact, _)): (&Currency, &(Big, i128))| (*of, exact.clone());
         let gross = convert(gross)
@@ -359,7 +376,7 @@ impl Account {
         at: Timestamp,
         before: i128,
         there: bool,
-        ended: &[bool],
+        ended: &[Ended],
         terms: &Terms,
     ) {
         let after = self.mrr();
@@ -385,9 +402,7 @@ impl Account {
         } else if !there || (!pays && lost_when_free) {
             self.customer = false;
             self.churned = Some(at);
-            if let ([alone], false) = (ended, there) {
-                passive = Some(*alone);
-            }
+            passive = Some(was_passive(ended));
             "churn"
         } else if after > before {
             "expansion"
@@ -408,6 +423,13 @@ impl Account {
     fn mrr(&self) -> i128 {
         self.carried.values().map(|(_, converted)| converted).sum()
     }
+}
+
+/// Whether a customer was lost without its will, by the end of these.
+fn was_passive(ended: &[Ended]) -> bool {
+    // They are in the order of their ids, and of equals the last one is taken.
+    let most = ended.iter().rev().max_by_key(|ended| ended.paid);
+    most.is_some_and(|most| most.passive)
 }
 
 impl Terms {

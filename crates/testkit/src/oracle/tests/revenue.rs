@@ -263,6 +263,24 @@ fn the_last_churn_says_whether_a_customer_was_lost_actively() {
 }
 
 #[test]
+fn of_two_subscriptions_that_end_at_once_the_dearer_one_tells_how() {
+    for (minor, passive) in [(299, 0.0), (300, 0.0), (301, 1.0)] {
+        let mut lines = Lines::default();
+        lines.pays("acme", "2026-01-10T12:00:00Z", 300);
+        let other = json!({"subscription_id": "other"});
+        lines.billed("acme", "2026-01-10T12:00:00Z", minor, other);
+        let failed = json!({"subscription_id": "other", "status": "canceled",
+            "cancel_reason": "payment_failed"});
+        lines.billed("acme", "2026-03-05T12:00:00Z", minor, failed);
+        lines.leaves("acme", "2026-03-05T12:00:00Z", "price");
+        lines.until("2026-03-20T12:00:00Z");
+        let truth = lines.truth_with(&rates());
+        let expected = [("customer_churn_rate_passive", json!(passive))];
+        both_say(&truth, FLEET, "2026-03-20", &expected);
+    }
+}
+
+#[test]
 fn a_rate_of_exchange_moves_neither_nrr_nor_grr() {
     let mut lines = Lines::default();
     lines.pays_in("acme", "2026-01-10T12:00:00Z", 1005, "EUR");
