@@ -5,10 +5,12 @@
 
 use mainstay_model::{Parts, Timestamp, Value};
 
+use super::revenue::mrr_before;
 use super::usage::wau_trend;
 use super::{Asked, tell};
 use crate::facts::firsts::Deed as First;
 use crate::facts::totals::Total;
+use crate::flows::Window;
 use crate::view::View;
 
 /// What an explanation of a metric shows besides its value and formula.
@@ -73,6 +75,8 @@ pub enum Show {
     Created,
     /// Who the champion is.
     Champion,
+    /// Revenue before a window, and each movement in it.
+    Books(Window),
 }
 
 /// What is told of a user.
@@ -242,6 +246,7 @@ impl Show {
                 vec![Part::at("account created", Some(at))]
             }
             Show::Champion => champion(view),
+            Show::Books(window) => books(view, window),
         }
     }
 
@@ -250,7 +255,7 @@ impl Show {
         match self {
             Show::Quotient(..) | Show::Times(..) | Show::MeanTime(..) => self.parts(parts, alone),
             Show::Means(..) | Show::Weeks | Show::Features | Show::Steps => Vec::new(),
-            Show::Created | Show::Champion => Vec::new(),
+            Show::Created | Show::Champion | Show::Books(_) => Vec::new(),
         }
     }
 
@@ -260,9 +265,8 @@ impl Show {
             Show::Times(part, whole) => vec![Part::time(part, a), Part::time(whole, b)],
             Show::MeanTime(time, number) => vec![Part::time(time, a), Part::count(number, b)],
             Show::Means(recent, base) => vec![Part::mean(recent, a, b), Part::mean(base, c, d)],
-            Show::Weeks | Show::Features | Show::Steps | Show::Created | Show::Champion => {
-                Vec::new()
-            }
+            Show::Weeks | Show::Features | Show::Steps => Vec::new(),
+            Show::Created | Show::Champion | Show::Books(_) => Vec::new(),
         }
     }
 }
@@ -305,6 +309,27 @@ fn champion(view: &View<'_>) -> Vec<Part> {
         _ => Fact::User(view.account.users.name(champion.user as u32)),
     };
     vec![Part { name, fact }]
+}
+
+fn books(view: &View<'_>, window: Window) -> Vec<Part> {
+    let Some(revenue) = view.account.revenue.as_deref() else {
+        return Vec::new();
+    };
+    let first = window.first(view.day);
+    let before = first.minus(1);
+    let start = mrr_before(view, view.day.since(before));
+    let start = Part::count(&format!("mrr at the end of {before}"), start);
+    let movements = revenue.movements(first, view.last_instant(revenue)).iter();
+    let movements = movements.map(|movement| {
+        let (at, kind, cause) = (movement.at, movement.kind.name(), movement.cause.name());
+        let event = movement.event.as_deref();
+        let event = event.map_or(String::new(), |event| format!(", event {event}"));
+        Part::count(
+            &format!("{kind} on {at} ({cause}{event})"),
+            movement.amount(),
+        )
+    });
+    std::iter::once(start).chain(movements).collect()
 }
 
 impl Part {

@@ -6,7 +6,7 @@ use mainstay_model::{Info, Levels, Parts, Unit};
 
 use crate::flows::Window;
 use crate::ledger::Kind;
-use crate::metrics::{Metric, Read, Why, tell};
+use crate::metrics::{Metric, Read, Show, Why, tell};
 
 pub(in crate::metrics) static MRR_NEW_1D: Metric = moved(
     "mrr_new_1d",
@@ -214,7 +214,12 @@ const fn moved(
         },
         read,
         tell: tell::count,
-        why: Why::NUMBERS,
+        why: match read {
+            Read::Flow(Window::Day, _) => Why::NUMBERS.of(&[Show::Books(Window::Day)]),
+            Read::Account(_) | Read::Feature(_) | Read::Flow(..) => {
+                Why::NUMBERS.of(&[Show::Books(Window::Days30)])
+            }
+        },
     }
 }
 

@@ -3,7 +3,8 @@
 use mainstay_model::{Info, Levels, Parts, Unit};
 
 use super::balance;
-use crate::metrics::{Metric, Read, Why, tell};
+use crate::flows::Window;
+use crate::metrics::{Metric, Read, Show, Why, tell};
 use crate::view::View;
 
 pub(in crate::metrics) static MRR: Metric = Metric {
@@ -17,7 +18,7 @@ pub(in crate::metrics) static MRR: Metric = Metric {
     },
     read: Read::Account(net),
     tell: tell::count,
-    why: Why::NUMBERS,
+    why: Why::NUMBERS.of(&[Show::Books(Window::Days30)]),
 };
 
 pub(in crate::metrics) static MRR_GROSS: Metric = Metric {
@@ -76,6 +77,26 @@ mod tests {
         let told = |metric: &str, on| story.tells(metric, on);
         assert_eq!([told("mrr", 0), told("mrr", 1)], ["0", "7500"]);
         assert_eq!([told("mrr_gross", 1), told("arr", 1)], ["10000", "90000"]);
+    }
+
+    #[test]
+    fn what_explains_revenue_adds_up_to_it() {
+        let mut story = Story::default();
+        let costs = |amount| subscription(vec![item(amount, 1, Span::Month, 1)], vec![]);
+        story
+            .billed(costs(500), day(0, 9))
+            .billed(costs(800), day(35, 9))
+            .billed(costs(700), day(36, 9));
+        let parts = story.numbers("mrr", 36);
+        let names: Vec<&str> = parts.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names[0].starts_with("mrr at the end of "), "{names:?}");
+        assert!(names[1].starts_with("expansion on "), "{names:?}");
+        assert!(names[2].starts_with("contraction on "), "{names:?}");
+        let amounts: Vec<i64> = parts.iter().map(|(_, amount)| *amount).collect();
+        assert_eq!(amounts, [500, 300, -100]);
+        let of_day = story.numbers("mrr_contraction_1d", 36);
+        let of_day: Vec<i64> = of_day.iter().map(|(_, amount)| *amount).collect();
+        assert_eq!(of_day, [800, -100]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use mainstay_model::{
 };
 
 use crate::engine::{Engine, Outputs, Place};
-use crate::metrics::{Asked, CATALOGUE, account_columns};
+use crate::metrics::{Asked, CATALOGUE, Fact, Part, account_columns};
 use crate::settings::Settings;
 
 pub(in crate::metrics) const MINUTE: i64 = 60_000;
@@ -229,6 +229,21 @@ impl Story {
         place.map_or("absent".into(), |place| {
             written(&last.values.unwrap()[place])
         })
+    }
+
+    /// The numbers that explain a metric on a day of the story.
+    pub(in crate::metrics) fn numbers(&self, metric: &str, days: i32) -> Vec<(String, i64)> {
+        let day = Zone::UTC.day_of(day(days, 0));
+        let engine = self.engine(&self.settings, days, &mut Last::of(day));
+        let columns = account_columns(&self.settings);
+        let place = columns.iter().position(|column| column.name() == metric);
+        let why = engine.look("acme").unwrap().explain(place.unwrap(), day);
+        let parts = why.unwrap().parts.into_iter();
+        let number = |part: Part| match part.fact {
+            Fact::Value(Value::Count(number)) => (part.name, number),
+            other => panic!("{} is {other:?}", part.name),
+        };
+        parts.map(number).collect()
     }
 
     /// The engine after the story, with all days closed up to one of them.
