@@ -103,7 +103,9 @@ impl Company {
         let mut refused = take(&mut oracle, &lines);
         let newest = oracle.newest().expect("a company has at least one event");
         let closing = newest.plus_ms(2 * DAY_MS);
-        let last = [closers("closer", closing), closers("payer", closing)].concat();
+        let last = [("closer", false), ("payer", true)]
+            .map(|(who, billing)| closers(who, billing, closing));
+        let last = last.concat();
         refused.extend(take(&mut oracle, &last));
         lines.extend(last);
         Company {
@@ -177,7 +179,7 @@ fn take(oracle: &mut Oracle, lines: &[Line]) -> Vec<Vec<u8>> {
 }
 
 /// One event on each shard, so late that it closes every day before it; a payer's is the billing system's.
-fn closers(who: &str, at: Timestamp) -> Vec<Line> {
+fn closers(who: &str, billing: bool, at: Timestamp) -> Vec<Line> {
     let closer = |shard: u32| {
         let mut names = (0..).map(|n| format!("{who}-{n}"));
         let account = names
@@ -190,7 +192,7 @@ fn closers(who: &str, at: Timestamp) -> Vec<Line> {
             account,
             arrival_ms: at.0,
             value: value.into_bytes(),
-            billing: false,
+            billing,
         }
     };
     (0..SHARDS.unsigned_abs()).map(closer).collect()

@@ -73,6 +73,7 @@ struct Movement {
     amount_minor: i128,
     mrr_before: i128,
     mrr_after: i128,
+    event_id: Option<String>,
     gap_days: Option<i32>,
     #[serde(default)]
     revision: u32,
@@ -97,6 +98,9 @@ impl Movements {
         }
         if movement.mrr_before + movement.amount_minor != movement.mrr_after {
             self.broken.push(format!("{}: does not add up", name()));
+        }
+        if movement.event_id.is_none() != (movement.kind == "fx") {
+            self.broken.push(format!("{}: of which event?", name()));
         }
         self.told.insert(movement.movement_id.clone(), movement);
     }
@@ -309,7 +313,7 @@ mod tests {
     fn movements_that_are_missing_doubled_or_wrong_are_found() {
         let told = |id: &str, revision: u32, after: i64, more: &str| {
             letter(&format!(
-                r#"{{"movement_id":"{id}","account_id":"acme","at":"2026-03-01T09:00:00Z","kind":"new","amount_minor":{after},"mrr_before":0,"mrr_after":{after},"revision":{revision}{more}}}"#
+                r#"{{"movement_id":"{id}","account_id":"acme","at":"2026-03-01T09:00:00Z","kind":"new","amount_minor":{after},"mrr_before":0,"mrr_after":{after},"event_id":"e","revision":{revision}{more}}}"#
             ))
         };
         let mut truth = Truth::default();
@@ -340,6 +344,14 @@ mod tests {
         assert_eq!(wrong(&[told("a", 0, 400, "")]), 1);
         assert_eq!(wrong(&[told("a", 0, 500, ""), told("a", 0, 500, "")]), 1);
         assert_eq!(wrong(&[told("a", 0, 500, ""), told("b", 0, 500, "")]), 1);
+        let away = r#","gap_days":3"#;
+        assert_eq!(wrong(&[told("a", 0, 500, away)]), 1);
+        let nobody = told("a", 0, 500, "").value.unwrap_or_default();
+        let nobody = String::from_utf8_lossy(&nobody).into_owned();
+        assert_eq!(wrong(&[letter(&nobody.replace("acme", "byte"))]), 2);
+        assert_eq!(wrong(&[letter(&nobody.replace(r#""e""#, "null"))]), 1);
+        let more = nobody.replace(r#""amount_minor":500"#, r#""amount_minor":501"#);
+        assert_eq!(wrong(&[letter(&more)]), 1);
     }
 
     #[test]

@@ -351,8 +351,8 @@ fn mrr_movement() -> Value {
         (
             "amount_minor",
             money(
-                "By how much, in minor units: below 0 for less; 0 where it is withdrawn, and where a customer who \
-                 paid nothing was lost.",
+                "By how much, in minor units: below 0 for less; 0 where it is withdrawn, and where what was won or \
+                 lost is less than half a minor unit.",
             ),
         ),
         ("currency", text("ISO 4217; that of the reports.")),

@@ -9,14 +9,13 @@
 use mainstay_model::{Day, Parts};
 
 use crate::groups::ALL;
-use crate::ledger::{Balance, Kind, Life};
+use crate::ledger::{Balance, Kind};
 use crate::reading::UNKNOWN;
 use crate::revenue::Revenue;
 use crate::view::View;
 
 /// A window of days that ends with the day that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
 pub enum Window {
     /// The day alone.
     Day,
@@ -38,8 +37,8 @@ pub struct Flows {
     followed: Followed,
 }
 
-/// What became of customers who were in the group at the start, wherever they are at the end. Who was deleted since
-/// is left out: nobody knows whether that one would have stayed.
+/// What became of customers who were in the group at the start, wherever they are at the end. Who was deleted as a
+/// customer is left out: nobody knows whether that one would have stayed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Followed {
     /// How many they were.
@@ -84,13 +83,21 @@ pub(crate) struct Table {
     days: Vec<OfKinds>,
     /// Revenue at the end by the rates of exchange of each window's start.
     at_rates_of_start: [i128; Window::ALL.len()],
-    /// The last time that the account was lost, it was without its will.
-    lost_passively: bool,
+    /// On which days the account was lost, and whether without its will.
+    losses: Vec<(Day, bool)>,
 }
 
 impl Window {
-    /// In the order of their numbers.
     pub(crate) const ALL: [Window; 3] = [Window::Day, Window::Days30, Window::MonthToDate];
+
+    /// Its place among all.
+    pub(crate) const fn place(self) -> usize {
+        match self {
+            Window::Day => 0,
+            Window::Days30 => 1,
+            Window::MonthToDate => 2,
+        }
+    }
 
     pub(crate) fn first(self, day: Day) -> Day {
         match self {
@@ -168,28 +175,34 @@ impl Table {
             let end = revenue.end_of(first.plus(days)).minus_ms(1).min(until);
             revenue.balance_at(end)
         };
-        let is_customer = |balance: &Balance| matches!(balance.life, Life::Customer { .. });
         let number = view.day.since(first);
         let balances: Vec<Option<&Balance>> = (0..=number).map(balance).collect();
         let levels = balances.iter().map(|one| one.map_or(0, |one| one.mrr));
-        let customer = balances.iter().map(|one| one.is_some_and(is_customer));
+        let customer = balances
+            .iter()
+            .map(|one| one.is_some_and(Balance::is_customer));
         let mut table = Table {
             first,
             levels: levels.collect(),
             customer: customer.collect(),
             days: vec![OfKinds::default(); number.unsigned_abs() as usize],
             at_rates_of_start: [0; Window::ALL.len()],
-            lost_passively: revenue.was_lost_passively(until),
+            losses: Vec::new(),
         };
-        for window in Window::ALL {
+        table.at_rates_of_start = Window::ALL.map(|window| {
             let start = window.first(view.day).minus(1);
-            if table.is_customer(start) && table.is_customer(view.day) {
-                let at_rates = revenue.at_rates_of(start, until, view.terms);
-                table.at_rates_of_start[window as usize] = at_rates;
+            let stayed = table.is_customer(start) && table.is_customer(view.day);
+            match stayed && revenue.is_of_rates(until, view.terms) {
+                true => revenue.at_rates_of(start, until, view.terms),
+                false => table.level(view.day),
             }
-        }
+        });
         for movement in revenue.movements(first.plus(1), until) {
-            let ago = revenue.day_of(movement.at).since(first) - 1;
+            let day = revenue.day_of(movement.at);
+            if let Some(churn) = &movement.churn {
+                table.losses.push((day, churn.passive));
+            }
+            let ago = day.since(first) - 1;
             let of_day = usize::try_from(ago)
                 .ok()
                 .and_then(|day| table.days.get_mut(day));
@@ -215,12 +228,12 @@ impl Table {
 
     /// All that happened in a window that ends with `last`, wherever the account was.
     pub(crate) fn whole(&self, window: Window, last: Day) -> Flows {
-        self.inside(window, last, true, |_| true)
+        self.inside(window, last, last, |_| true)
     }
 
-    /// What happened in a window that ends with `last` while the account was in a group. `here`: it is there at the end,
-    /// in whichever group.
-    fn inside(&self, window: Window, last: Day, here: bool, is_in: impl Fn(Day) -> bool) -> Flows {
+    /// What happened in a window that ends with `last` while the account was in a group. Up to `there` it was there at
+    /// all, in whichever group.
+    fn inside(&self, window: Window, last: Day, there: Day, is_in: impl Fn(Day) -> bool) -> Flows {
         let first = window.first(last);
         let start = first.minus(1);
         let at_end_of = |day| if is_in(day) { self.level(day) } else { 0 };
@@ -231,8 +244,8 @@ impl Table {
             customers_at_start: was_customer.into(),
             ..Flows::default()
         };
-        if was_customer && here {
-            flows.followed = self.followed(window, last);
+        if was_customer && (there == last || !self.is_customer(there)) {
+            flows.followed = self.followed(window, last, there);
         }
         for day in (first.0..=last.0).map(Day) {
             let before = day.minus(1);
@@ -248,17 +261,20 @@ impl Table {
         flows
     }
 
-    /// What became of an account that was a customer at the start.
-    fn followed(&self, window: Window, last: Day) -> Followed {
+    /// What had become, by the end of the day `there`, of an account that was a customer at the start.
+    fn followed(&self, window: Window, last: Day, there: Day) -> Followed {
         let start = self.level(window.first(last).minus(1));
-        let (lost, end) = match self.is_customer(last) {
-            true => (false, self.at_rates_of_start[window as usize]),
+        let (lost, end) = match self.is_customer(there) {
+            true => (false, self.at_rates_of_start[window.place()]),
             false => (true, 0),
         };
+        let losses = self.losses.iter().rev();
+        let mut until = losses.skip_while(|(day, _)| *day > there);
+        let passively = until.next().is_some_and(|(_, passively)| *passively);
         Followed {
             customers: 1,
-            lost_actively: (lost && !self.lost_passively).into(),
-            lost_passively: (lost && self.lost_passively).into(),
+            lost_actively: (lost && !passively).into(),
+            lost_passively: (lost && passively).into(),
             mrr_at_start: start,
             mrr_at_end: end,
             mrr_kept: start.min(end),
@@ -289,6 +305,9 @@ pub(crate) fn shares(view: &View<'_>, here: bool) -> Vec<Share> {
         true => here,
         false => view.account.lifecycle.is_known_on(day),
     };
+    let days = (table.first.0..=view.day.0).rev().map(Day);
+    let there = days.into_iter().find(|day| is_there(*day));
+    let there = there.unwrap_or(table.first);
     let traits = view.terms.segments().map(|(no, _)| Some(no));
     let mut shares = Vec::new();
     for (dimension, of_trait) in std::iter::once(None).chain(traits).enumerate() {
@@ -307,7 +326,7 @@ pub(crate) fn shares(view: &View<'_>, here: bool) -> Vec<Share> {
         groups.dedup();
         for group in groups {
             let is_in = |day| group_on(day) == Some(group);
-            let flows = |window| table.inside(window, view.day, here, is_in);
+            let flows = |window| table.inside(window, view.day, there, is_in);
             shares.push(Share {
                 dimension,
                 segment: group.into(),
@@ -334,7 +353,7 @@ mod tests {
             customer: levels.iter().map(|level| *level != 0).collect(),
             days: days.collect(),
             at_rates_of_start: [levels[levels.len() - 1]; Window::ALL.len()],
-            lost_passively: false,
+            losses: vec![(Day(130), false)],
         }
     }
 
@@ -345,10 +364,10 @@ mod tests {
         let table = table(&levels);
         let last = Day(130);
         let moved_on = Day(125);
-        let old = table.inside(Window::Days30, last, true, |day| day < moved_on);
+        let old = table.inside(Window::Days30, last, last, |day| day < moved_on);
         assert_eq!((old.start, old.transfer(), old.end), (10, -50, 0));
         assert_eq!(old.sum(Kind::Expansion), 40);
-        let new = table.inside(Window::Days30, last, true, |day| day >= moved_on);
+        let new = table.inside(Window::Days30, last, last, |day| day >= moved_on);
         assert_eq!((new.start, new.transfer(), new.end), (0, 50, 50));
         assert_eq!(new.sum(Kind::Expansion), 0);
         assert_eq!([old.residual(), new.residual()], [0, 0]);
@@ -358,7 +377,8 @@ mod tests {
     fn a_flow_of_the_day_of_the_move_is_of_the_new_group() {
         let mut levels = vec![10; 31];
         levels[25..].fill(50);
-        let flows = table(&levels).inside(Window::Days30, Day(130), true, |day| day >= Day(125));
+        let flows =
+            table(&levels).inside(Window::Days30, Day(130), Day(130), |day| day >= Day(125));
         assert_eq!((flows.transfer(), flows.sum(Kind::Expansion)), (10, 40));
         assert_eq!(flows.residual(), 0);
     }
@@ -369,8 +389,8 @@ mod tests {
         table.levels[30] = 0;
         table.customer[30] = false;
         let moved_on = Day(125);
-        let inside = |here, is_in: fn(Day, Day) -> bool| {
-            let flows = table.inside(Window::Days30, Day(130), here, |day| is_in(day, moved_on));
+        let inside = |there, is_in: fn(Day, Day) -> bool| {
+            let flows = table.inside(Window::Days30, Day(130), there, |day| is_in(day, moved_on));
             (flows.customers_at_start(), *flows.followed())
         };
         let lost = Followed {
@@ -379,11 +399,29 @@ mod tests {
             mrr_at_start: 10,
             ..Followed::default()
         };
-        assert_eq!(inside(true, |day, moved| day < moved), (1, lost));
+        assert_eq!(inside(Day(130), |day, moved| day < moved), (1, lost));
         let nobody = Followed::default();
-        assert_eq!(inside(true, |day, moved| day >= moved), (0, nobody));
-        // Who was deleted is neither lost nor kept.
-        assert_eq!(inside(false, |day, moved| day < moved), (1, nobody));
+        assert_eq!(inside(Day(130), |day, moved| day >= moved), (0, nobody));
+        // Who was deleted as a customer is neither lost nor kept.
+        assert_eq!(inside(Day(129), |day, moved| day < moved), (1, nobody));
+    }
+
+    #[test]
+    fn who_was_lost_and_then_deleted_is_lost() {
+        let mut table = table(&[10; 31]);
+        table.levels[20..].fill(0);
+        table.customer[20..].fill(false);
+        // The ledger of who is not there any more goes on.
+        table.losses = vec![(Day(120), true), (Day(128), false)];
+        let flows = table.inside(Window::Days30, Day(130), Day(125), |day| day <= Day(125));
+        let followed = flows.followed();
+        assert_eq!((followed.customers, followed.lost_passively), (1, 1));
+        assert_eq!(followed.lost_actively, 0);
+    }
+
+    #[test]
+    fn each_window_stands_in_its_place() {
+        assert_eq!(Window::ALL.map(Window::place), [0, 1, 2]);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub use changelog::{BrokenState, Put};
 pub use cohorts::{CohortMeasure, cohort_measures};
 pub use engine::{Due, Engine, Outputs, Pace, Place, Size, Verdict};
 pub use explain::{ByUser, Explanation, Look, NoValue, OnDay};
-pub use flows::{Flows, Window};
+pub use flows::{Flows, Followed, Window};
 pub use live::Beat;
 pub use metrics::{
     Asked, CATALOGUE, Metric, OfFlows, Read, account_columns, account_infos, group_columns, infos,

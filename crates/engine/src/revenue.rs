@@ -240,13 +240,9 @@ impl Revenue {
             .at_rates_of(day, at, &terms.settings.revenue.rates)
     }
 
-    /// Whether the last loss of the account, up to an instant, was without its will.
-    pub(crate) fn was_lost_passively(&self, until: Timestamp) -> bool {
-        let movements = self.ledger.movements().iter().rev();
-        let mut losses = movements
-            .filter(|one| one.at <= until)
-            .filter_map(|one| one.churn.as_ref());
-        losses.next().is_some_and(|churn| churn.passive)
+    /// Whether it hangs on rates of exchange at all.
+    pub(crate) fn is_of_rates(&self, at: Timestamp, terms: &Terms) -> bool {
+        self.ledger.is_of_rates(at, &terms.settings.revenue.rates)
     }
 
     pub(crate) fn committed(&self, at: Timestamp, terms: &Terms) -> i128 {

@@ -182,7 +182,7 @@ impl<'a> View<'a> {
     /// How revenue moved within a window.
     pub(crate) fn flows(&self, window: Window) -> &Flows {
         let whole = |table: &Table| table.whole(window, self.day);
-        self.flows[window as usize].get_or_init(|| self.table().map_or_else(Flows::default, whole))
+        self.flows[window.place()].get_or_init(|| self.table().map_or_else(Flows::default, whole))
     }
 
     /// The last instant that counts, by the days of the account's books.

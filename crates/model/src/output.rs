@@ -90,7 +90,8 @@ pub struct MrrMovement<'a> {
     pub kind: &'a str,
     /// What brought it about, such as `plan` or `cancel`.
     pub cause: &'a str,
-    /// By how much: below 0 for less; 0 where it is withdrawn, and where a customer who paid nothing was lost.
+    /// By how much: below 0 for less; 0 where it is withdrawn, and where what was
+    /// won or lost is less than half a minor unit.
     pub amount: i128,
     /// The currency of the reports.
     pub currency: Currency,

@@ -299,6 +299,13 @@ impl Ledger {
         rates.total(counted, day)
     }
 
+    /// Whether something is paid, at an instant, in another currency than that of the reports.
+    #[must_use]
+    pub fn is_of_rates(&self, at: Timestamp, rates: &Rates) -> bool {
+        let mut standing = self.standing(at);
+        standing.any(|step| step.state.told.currency != rates.currency())
+    }
+
     /// Where each subscription stands at an instant.
     fn standing(&self, at: Timestamp) -> impl Iterator<Item = &Step> {
         self.subscriptions.values().filter_map(move |known| {

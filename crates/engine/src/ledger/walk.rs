@@ -30,6 +30,14 @@ pub struct Balance {
     pub in_trial: bool,
 }
 
+impl Balance {
+    /// Whether the account is a customer, also one who pays nothing.
+    #[must_use]
+    pub fn is_customer(&self) -> bool {
+        matches!(self.life, Life::Customer { .. })
+    }
+}
+
 /// How far an account's time was walked, and what was carried there.
 #[derive(Clone, Debug)]
 pub(super) struct Walk {

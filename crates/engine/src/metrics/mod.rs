@@ -337,7 +337,7 @@ impl Readers {
     /// The parts of those columns of groups that are read from flows.
     pub(crate) fn flows_of_groups(&self, flows: impl Fn(Window) -> Flows) -> Vec<Parts> {
         let flows = Window::ALL.map(flows);
-        let read = |(_, window, read): &(usize, Window, OfFlows)| read(&flows[*window as usize]);
+        let read = |(_, window, read): &(usize, Window, OfFlows)| read(&flows[window.place()]);
         self.group_flows.iter().map(read).collect()
     }
 

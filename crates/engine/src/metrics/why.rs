@@ -75,8 +75,8 @@ pub enum Show {
     Created,
     /// Who the champion is.
     Champion,
-    /// Revenue before a window, and each movement in it.
-    Books(Window),
+    /// Revenue 30 days before, and each movement since.
+    Books,
 }
 
 /// What is told of a user.
@@ -246,7 +246,7 @@ impl Show {
                 vec![Part::at("account created", Some(at))]
             }
             Show::Champion => champion(view),
-            Show::Books(window) => books(view, window),
+            Show::Books => books(view),
         }
     }
 
@@ -255,7 +255,7 @@ impl Show {
         match self {
             Show::Quotient(..) | Show::Times(..) | Show::MeanTime(..) => self.parts(parts, alone),
             Show::Means(..) | Show::Weeks | Show::Features | Show::Steps => Vec::new(),
-            Show::Created | Show::Champion | Show::Books(_) => Vec::new(),
+            Show::Created | Show::Champion | Show::Books => Vec::new(),
         }
     }
 
@@ -266,7 +266,7 @@ impl Show {
             Show::MeanTime(time, number) => vec![Part::time(time, a), Part::count(number, b)],
             Show::Means(recent, base) => vec![Part::mean(recent, a, b), Part::mean(base, c, d)],
             Show::Weeks | Show::Features | Show::Steps => Vec::new(),
-            Show::Created | Show::Champion | Show::Books(_) => Vec::new(),
+            Show::Created | Show::Champion | Show::Books => Vec::new(),
         }
     }
 }
@@ -311,11 +311,11 @@ fn champion(view: &View<'_>) -> Vec<Part> {
     vec![Part { name, fact }]
 }
 
-fn books(view: &View<'_>, window: Window) -> Vec<Part> {
+fn books(view: &View<'_>) -> Vec<Part> {
     let Some(revenue) = view.account.revenue.as_deref() else {
         return Vec::new();
     };
-    let first = window.first(view.day);
+    let first = Window::Days30.first(view.day);
     let before = first.minus(1);
     let start = mrr_before(view, view.day.since(before));
     let start = Part::count(&format!("mrr at the end of {before}"), start);

@@ -185,7 +185,10 @@ impl RevenueFacts {
                 last: day,
                 until,
             };
-            let start = self.start(&window, is_known(day));
+            let days = (first.0 - 1..=day.0).rev().map(Day);
+            let last_there = days.into_iter().find(|day| is_known(*day));
+            let there = last_there.filter(|there| *there < day);
+            let start = self.start(&window, there);
             for dimension in dimensions() {
                 let group = |day| is_known(day).then(|| group_on(facts, dimension, day));
                 let brought = self.brought(&window, start, group);
@@ -231,12 +234,16 @@ impl RevenueFacts {
         all
     }
 
-    fn start(&self, window: &Window, is_there: bool) -> Start {
+    /// `left`: the last day on which an account was there that is gone by the end.
+    fn start(&self, window: &Window, left: Option<Day>) -> Start {
         let at = self.end(window.first.minus(1));
         let mrr = self.mrr(at);
         let is_customer = self.is_customer(at);
-        let followed = match is_customer && is_there {
-            true => self.followed(mrr, at, window.until),
+        let until = left.map_or(window.until, |left| self.end(left));
+        // Of who was deleted as a customer nobody knows what would have become.
+        let is_followed = left.is_none() || !self.is_customer(until);
+        let followed = match is_customer && is_followed {
+            true => self.followed(mrr, at, until),
             false => Followed::default(),
         };
         Start {

@@ -13,7 +13,7 @@ use crate::metrics::Metric;
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_30D: Metric = rate(
     "customer_churn_rate_30d",
     "Of the customers at the start, the share that is none any more, in the last 30 days.",
-    "customers on D-30 who are none at the end of D / customers on D-30",
+    "customers on D-30, but those deleted as such, who are none at the end of D / customers on D-30",
     Window::Days30,
     lost,
 );
@@ -21,7 +21,7 @@ pub(in crate::metrics) static CUSTOMER_CHURN_RATE_30D: Metric = rate(
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_MTD: Metric = rate(
     "customer_churn_rate_mtd",
     "Of the customers at the start, the share that is none any more, in the month so far.",
-    "customers at the end of the month before who are none at the end of D / customers at the end of the month before",
+    "customers at the end of the month before, but those deleted as such, who are none at the end of D / customers at the end of the month before",
     Window::MonthToDate,
     lost,
 );
@@ -29,7 +29,7 @@ pub(in crate::metrics) static CUSTOMER_CHURN_RATE_MTD: Metric = rate(
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_ACTIVE_30D: Metric = rate(
     "customer_churn_rate_active_30d",
     "Of the customers at the start, the share that left by its own will, in the last 30 days.",
-    "customers on D-30 who are none at the end of D, lost last by their own will / customers on D-30",
+    "customers on D-30, but those deleted as such, who are none at the end of D, lost last by their own will / customers on D-30",
     Window::Days30,
     left,
 );
@@ -37,7 +37,7 @@ pub(in crate::metrics) static CUSTOMER_CHURN_RATE_ACTIVE_30D: Metric = rate(
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_ACTIVE_MTD: Metric = rate(
     "customer_churn_rate_active_mtd",
     "Of the customers at the start, the share that left by its own will, in the month so far.",
-    "customers at the end of the month before who are none at the end of D, lost last by their own will / customers at the end of the month before",
+    "customers at the end of the month before, but those deleted as such, who are none at the end of D, lost last by their own will / customers at the end of the month before",
     Window::MonthToDate,
     left,
 );
@@ -45,7 +45,7 @@ pub(in crate::metrics) static CUSTOMER_CHURN_RATE_ACTIVE_MTD: Metric = rate(
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_PASSIVE_30D: Metric = rate(
     "customer_churn_rate_passive_30d",
     "Of the customers at the start, the share whose payments failed, in the last 30 days.",
-    "customers on D-30 who are none at the end of D, lost last by a payment that failed / customers on D-30",
+    "customers on D-30, but those deleted as such, who are none at the end of D, lost last by a payment that failed / customers on D-30",
     Window::Days30,
     fell_out,
 );
@@ -53,7 +53,7 @@ pub(in crate::metrics) static CUSTOMER_CHURN_RATE_PASSIVE_30D: Metric = rate(
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_PASSIVE_MTD: Metric = rate(
     "customer_churn_rate_passive_mtd",
     "Of the customers at the start, the share whose payments failed, in the month so far.",
-    "customers at the end of the month before who are none at the end of D, lost last by a payment that failed / customers at the end of the month before",
+    "customers at the end of the month before, but those deleted as such, who are none at the end of D, lost last by a payment that failed / customers at the end of the month before",
     Window::MonthToDate,
     fell_out,
 );
@@ -77,7 +77,7 @@ pub(in crate::metrics) static NET_CUSTOMER_CHURN_RATE_MTD: Metric = rate(
 pub(in crate::metrics) static RETENTION_RATE_30D: Metric = rate(
     "retention_rate_30d",
     "Of the customers at the start, the share that is still one, in the last 30 days.",
-    "customers on D-30 who are customers at the end of D / customers on D-30 = 1 - customer_churn_rate",
+    "customers on D-30, but those deleted as such, who are customers at the end of D / customers on D-30 = 1 - customer_churn_rate",
     Window::Days30,
     stayed,
 );
@@ -85,7 +85,7 @@ pub(in crate::metrics) static RETENTION_RATE_30D: Metric = rate(
 pub(in crate::metrics) static RETENTION_RATE_MTD: Metric = rate(
     "retention_rate_mtd",
     "Of the customers at the start, the share that is still one, in the month so far.",
-    "customers at the end of the month before who are customers at the end of D / customers at the end of the month before = 1 - customer_churn_rate",
+    "customers at the end of the month before, but those deleted as such, who are customers at the end of D / customers at the end of the month before = 1 - customer_churn_rate",
     Window::MonthToDate,
     stayed,
 );
@@ -122,6 +122,9 @@ mod tests {
     use crate::ledger::story::{item, subscription};
     use crate::metrics::usage::story::*;
     use mainstay_model::{Span, Status, Subscription};
+
+    /// Stories begin on the first of March.
+    const LAST_OF_APRIL: i32 = 60;
 
     fn paid() -> Subscription<'static> {
         subscription(vec![item(500, 1, Span::Month, 1)], vec![])
@@ -186,5 +189,20 @@ mod tests {
             .billed(over(Status::Canceled), day(36, 9));
         assert_eq!(rates(&fleet, 34), ["1.0", "1.0", "0.0", "1.0", "0.0"]);
         assert_eq!(rates(&fleet, 38), ["0.5", "0.5", "0.0", "1.0", "0.5"]);
+    }
+
+    #[test]
+    fn who_was_lost_last_month_is_not_lost_in_this_one() {
+        let mut fleet = Fleet::default();
+        fleet.account("stays").billed(paid(), day(0, 9));
+        let gone = fleet.account("gone");
+        gone.billed(paid(), day(0, 9))
+            .billed(over(Status::Canceled), day(LAST_OF_APRIL, 9));
+        let told = |window: &str, on| fleet.tells(&format!("customer_churn_rate_{window}"), on);
+        assert_eq!(
+            [told("mtd", LAST_OF_APRIL), told("30d", LAST_OF_APRIL + 3)],
+            ["0.5", "0.5"]
+        );
+        assert_eq!(told("mtd", LAST_OF_APRIL + 3), "0.0");
     }
 }

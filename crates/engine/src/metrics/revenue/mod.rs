@@ -19,7 +19,7 @@ pub(super) mod revenue_churn;
 use mainstay_model::{Info, Levels, Unit};
 
 use crate::flows::Window;
-use crate::ledger::{Balance, Life};
+use crate::ledger::Balance;
 use crate::metrics::{Metric, OfFlows, Read, Why, tell};
 use crate::view::View;
 
@@ -48,7 +48,7 @@ const fn rate(
 
 /// Whether the account is a customer.
 fn is_customer(view: &View<'_>) -> bool {
-    balance(view).is_some_and(|balance| matches!(balance.life, Life::Customer { .. }))
+    balance(view).is_some_and(Balance::is_customer)
 }
 
 /// How the account's revenue stands; none before its first bill.

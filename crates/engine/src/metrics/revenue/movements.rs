@@ -6,7 +6,7 @@ use mainstay_model::{Info, Levels, Parts, Unit};
 
 use crate::flows::Window;
 use crate::ledger::Kind;
-use crate::metrics::{Metric, Read, Show, Why, tell};
+use crate::metrics::{Metric, Read, Why, tell};
 
 pub(in crate::metrics) static MRR_NEW_1D: Metric = moved(
     "mrr_new_1d",
@@ -175,7 +175,7 @@ pub(in crate::metrics) static MRR_FX_MTD: Metric = moved(
 pub(in crate::metrics) static MRR_TRANSFER_1D: Metric = moved(
     "mrr_transfer_1d",
     Levels::Account,
-    "Recurring revenue of accounts that came into the segment, less that of accounts that left it on the day.",
+    "Recurring revenue of accounts that came into the segment, less that of accounts that left it or were deleted, on the day.",
     "mrr of accounts that came, less that of accounts that left, at the end of the day before, on D",
     Read::Flow(Window::Day, |flows| Parts::sum(flows.transfer())),
 );
@@ -183,7 +183,7 @@ pub(in crate::metrics) static MRR_TRANSFER_1D: Metric = moved(
 pub(in crate::metrics) static MRR_TRANSFER_30D: Metric = moved(
     "mrr_transfer_30d",
     Levels::AccountAndGroup,
-    "Recurring revenue of accounts that came into the segment, less that of accounts that left it, in the last 30 days.",
+    "Recurring revenue of accounts that came into the segment, less that of accounts that left it or were deleted, in the last 30 days.",
     "mrr of accounts that came, less that of accounts that left, at the end of the day before, in D-29…D",
     Read::Flow(Window::Days30, |flows| Parts::sum(flows.transfer())),
 );
@@ -191,7 +191,7 @@ pub(in crate::metrics) static MRR_TRANSFER_30D: Metric = moved(
 pub(in crate::metrics) static MRR_TRANSFER_MTD: Metric = moved(
     "mrr_transfer_mtd",
     Levels::Group,
-    "Recurring revenue of accounts that came into the segment, less that of accounts that left it, in the month so far.",
+    "Recurring revenue of accounts that came into the segment, less that of accounts that left it or were deleted, in the month so far.",
     "mrr of accounts that came, less that of accounts that left, at the end of the day before, from the first of the month of D to D",
     Read::Flow(Window::MonthToDate, |flows| Parts::sum(flows.transfer())),
 );
@@ -214,12 +214,7 @@ const fn moved(
         },
         read,
         tell: tell::count,
-        why: match read {
-            Read::Flow(Window::Day, _) => Why::NUMBERS.of(&[Show::Books(Window::Day)]),
-            Read::Account(_) | Read::Feature(_) | Read::Flow(..) => {
-                Why::NUMBERS.of(&[Show::Books(Window::Days30)])
-            }
-        },
+        why: Why::NUMBERS,
     }
 }
 

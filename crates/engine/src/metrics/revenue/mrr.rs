@@ -3,7 +3,6 @@
 use mainstay_model::{Info, Levels, Parts, Unit};
 
 use super::balance;
-use crate::flows::Window;
 use crate::metrics::{Metric, Read, Show, Why, tell};
 use crate::view::View;
 
@@ -18,7 +17,7 @@ pub(in crate::metrics) static MRR: Metric = Metric {
     },
     read: Read::Account(net),
     tell: tell::count,
-    why: Why::NUMBERS.of(&[Show::Books(Window::Days30)]),
+    why: Why::NUMBERS.of(&[Show::Books]),
 };
 
 pub(in crate::metrics) static MRR_GROSS: Metric = Metric {
@@ -94,9 +93,6 @@ mod tests {
         assert!(names[2].starts_with("contraction on "), "{names:?}");
         let amounts: Vec<i64> = parts.iter().map(|(_, amount)| *amount).collect();
         assert_eq!(amounts, [500, 300, -100]);
-        let of_day = story.numbers("mrr_contraction_1d", 36);
-        let of_day: Vec<i64> = of_day.iter().map(|(_, amount)| *amount).collect();
-        assert_eq!(of_day, [800, -100]);
     }
 
     #[test]

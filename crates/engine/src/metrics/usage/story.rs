@@ -239,9 +239,11 @@ impl Story {
         let place = columns.iter().position(|column| column.name() == metric);
         let why = engine.look("acme").unwrap().explain(place.unwrap(), day);
         let parts = why.unwrap().parts.into_iter();
-        let number = |part: Part| match part.fact {
-            Fact::Value(Value::Count(number)) => (part.name, number),
-            other => panic!("{} is {other:?}", part.name),
+        let number = |part: Part| {
+            let Fact::Value(Value::Count(number)) = part.fact else {
+                panic!("{} is {:?}", part.name, part.fact);
+            };
+            (part.name, number)
         };
         parts.map(number).collect()
     }

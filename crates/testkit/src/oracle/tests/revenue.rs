@@ -190,13 +190,15 @@ fn who_moves_and_then_leaves_counts_in_the_segment_of_the_start() {
 }
 
 #[test]
-fn who_is_deleted_by_the_end_is_left_out_of_both_sides() {
+fn who_is_deleted_as_a_customer_is_left_out_of_both_sides() {
     let mut lines = Lines::default();
     for (account, minor) in [("acme", 100), ("beta", 300)] {
         lines.pays(account, "2026-01-10T12:00:00Z", minor);
     }
     lines.leaves("acme", "2026-03-05T12:00:00Z", "price");
     lines.deleted("beta", "2026-03-08T12:00:00Z");
+    // Who is lost already stays lost.
+    lines.deleted("acme", "2026-03-11T12:00:00Z");
     lines.until("2026-03-20T12:00:00Z");
     let truth = lines.truth_with(&rates());
     // On its last day it is there.
