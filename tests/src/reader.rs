@@ -98,7 +98,12 @@ impl Follower {
         } = self;
         let what = format!("all of {} is read", self.topic);
         patience::until(&what, patience::CATCHING_UP, || {
-            while let Some(polled) = consumer.poll(Duration::from_millis(100)) {
+            // Each batch that came meanwhile has an end behind it: all that is here already is taken.
+            let wait = |at_end: &[bool]| match at_end.iter().all(|end| *end) {
+                true => Duration::ZERO,
+                false => Duration::from_millis(100),
+            };
+            while let Some(polled) = consumer.poll(wait(at_end)) {
                 match polled {
                     Ok(message) => {
                         at_end[place(message.partition())] = false;
@@ -106,9 +111,6 @@ impl Follower {
                     }
                     Err(KafkaError::PartitionEOF(partition)) => at_end[place(partition)] = true,
                     Err(err) => complain(&err),
-                }
-                if at_end.iter().all(|end| *end) {
-                    return Some(());
                 }
             }
             // An end that was reached before is not told again unless there was more.
