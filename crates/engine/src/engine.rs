@@ -237,13 +237,7 @@ impl Engine {
     }
 
     fn apply_to(&mut self, no: AccountNo, event: &Event<'_>, day: Day, out: &mut dyn Outputs) {
-        let account = self.accounts[no as usize]
-            .as_mut()
-            .expect("a number found is of an account");
-        let mut around = Surroundings {
-            terms: &self.terms,
-            zones: &mut self.zones,
-        };
+        let (account, mut around) = self.account_and_surroundings(no);
         account.apply(event, day, &mut around);
         if matches!(event.body, Body::AccountDeleted) && account.lifecycle.deleted_on().is_some() {
             out.account_gone(&account.id);
@@ -251,6 +245,15 @@ impl Engine {
         }
         self.mark(no);
         self.pass_revenue(no, self.time.now(), out);
+    }
+
+    fn account_and_surroundings(&mut self, no: AccountNo) -> (&mut Account, Surroundings<'_>) {
+        let account = self.accounts[no as usize].as_mut();
+        let around = Surroundings {
+            terms: &self.terms,
+            zones: &mut self.zones,
+        };
+        (account.expect("a number found is of an account"), around)
     }
 
     /// Why the account's ledger cannot take an event of the day `day` in, if it is one for it and it cannot.
@@ -285,13 +288,7 @@ impl Engine {
         }
         let no = known.unwrap_or_else(|| self.add_account(&event.account, zone, over));
         self.catch_up(no, out);
-        let account = self.accounts[no as usize]
-            .as_mut()
-            .expect("a number found is of an account");
-        let mut around = Surroundings {
-            terms: &self.terms,
-            zones: &mut self.zones,
-        };
+        let (account, mut around) = self.account_and_surroundings(no);
         account.bill_late(event, told, &mut around);
         self.mark(no);
         self.pass_revenue(no, self.time.now(), out);

@@ -8,86 +8,76 @@ use mainstay_model::Parts;
 use super::rate;
 use crate::flows::{Flows, Window};
 use crate::ledger::Kind;
-use crate::metrics::Metric;
+use crate::metrics::{Metric, Read};
 
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_30D: Metric = rate(
     "customer_churn_rate_30d",
     "Of the customers at the start, the share that is none any more, in the last 30 days.",
     "customers on D-30, but those deleted as such, who are none at the end of D / customers on D-30",
-    Window::Days30,
-    lost,
+    Read::Flow(Window::Days30, lost),
 );
 
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_MTD: Metric = rate(
     "customer_churn_rate_mtd",
     "Of the customers at the start, the share that is none any more, in the month so far.",
     "customers at the end of the month before, but those deleted as such, who are none at the end of D / customers at the end of the month before",
-    Window::MonthToDate,
-    lost,
+    Read::Flow(Window::MonthToDate, lost),
 );
 
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_ACTIVE_30D: Metric = rate(
     "customer_churn_rate_active_30d",
     "Of the customers at the start, the share that left by its own will, in the last 30 days.",
     "customers on D-30, but those deleted as such, who are none at the end of D, lost last by their own will / customers on D-30",
-    Window::Days30,
-    left,
+    Read::Flow(Window::Days30, left),
 );
 
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_ACTIVE_MTD: Metric = rate(
     "customer_churn_rate_active_mtd",
     "Of the customers at the start, the share that left by its own will, in the month so far.",
     "customers at the end of the month before, but those deleted as such, who are none at the end of D, lost last by their own will / customers at the end of the month before",
-    Window::MonthToDate,
-    left,
+    Read::Flow(Window::MonthToDate, left),
 );
 
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_PASSIVE_30D: Metric = rate(
     "customer_churn_rate_passive_30d",
     "Of the customers at the start, the share whose payments failed, in the last 30 days.",
     "customers on D-30, but those deleted as such, who are none at the end of D, lost last by a payment that failed / customers on D-30",
-    Window::Days30,
-    fell_out,
+    Read::Flow(Window::Days30, fell_out),
 );
 
 pub(in crate::metrics) static CUSTOMER_CHURN_RATE_PASSIVE_MTD: Metric = rate(
     "customer_churn_rate_passive_mtd",
     "Of the customers at the start, the share whose payments failed, in the month so far.",
     "customers at the end of the month before, but those deleted as such, who are none at the end of D, lost last by a payment that failed / customers at the end of the month before",
-    Window::MonthToDate,
-    fell_out,
+    Read::Flow(Window::MonthToDate, fell_out),
 );
 
 pub(in crate::metrics) static NET_CUSTOMER_CHURN_RATE_30D: Metric = rate(
     "net_customer_churn_rate_30d",
     "Customers lost less customers won back, of those at the start, in the last 30 days; below 0 for more.",
     "(customers_churned - customers_reactivated) / customers on D-30",
-    Window::Days30,
-    net,
+    Read::Flow(Window::Days30, net),
 );
 
 pub(in crate::metrics) static NET_CUSTOMER_CHURN_RATE_MTD: Metric = rate(
     "net_customer_churn_rate_mtd",
     "Customers lost less customers won back, of those at the start, in the month so far; below 0 for more.",
     "(customers_churned - customers_reactivated) / customers at the end of the month before",
-    Window::MonthToDate,
-    net,
+    Read::Flow(Window::MonthToDate, net),
 );
 
 pub(in crate::metrics) static RETENTION_RATE_30D: Metric = rate(
     "retention_rate_30d",
     "Of the customers at the start, the share that is still one, in the last 30 days.",
     "customers on D-30, but those deleted as such, who are customers at the end of D / customers on D-30 = 1 - customer_churn_rate",
-    Window::Days30,
-    stayed,
+    Read::Flow(Window::Days30, stayed),
 );
 
 pub(in crate::metrics) static RETENTION_RATE_MTD: Metric = rate(
     "retention_rate_mtd",
     "Of the customers at the start, the share that is still one, in the month so far.",
     "customers at the end of the month before, but those deleted as such, who are customers at the end of D / customers at the end of the month before = 1 - customer_churn_rate",
-    Window::MonthToDate,
-    stayed,
+    Read::Flow(Window::MonthToDate, stayed),
 );
 
 fn lost(flows: &Flows) -> Parts {

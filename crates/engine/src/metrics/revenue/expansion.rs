@@ -5,38 +5,34 @@ use mainstay_model::Parts;
 use super::rate;
 use crate::flows::{Flows, Window};
 use crate::ledger::Kind;
-use crate::metrics::Metric;
+use crate::metrics::{Metric, Read};
 
 pub(in crate::metrics) static EXPANSION_RATE_30D: Metric = rate(
     "expansion_rate_30d",
     "By how much customers pay more, of the revenue of the start, in the last 30 days.",
     "mrr_expansion / mrr on D-30",
-    Window::Days30,
-    expansion,
+    Read::Flow(Window::Days30, expansion),
 );
 
 pub(in crate::metrics) static EXPANSION_RATE_MTD: Metric = rate(
     "expansion_rate_mtd",
     "By how much customers pay more, of the revenue of the start, in the month so far.",
     "mrr_expansion / mrr at the end of the month before",
-    Window::MonthToDate,
-    expansion,
+    Read::Flow(Window::MonthToDate, expansion),
 );
 
 pub(in crate::metrics) static QUICK_RATIO_30D: Metric = rate(
     "quick_ratio_30d",
     "Revenue won over revenue lost, in the last 30 days; 4 is a usual aim.",
     "(mrr_new + mrr_expansion + mrr_reactivation) / (mrr_churn + mrr_contraction)",
-    Window::Days30,
-    quick,
+    Read::Flow(Window::Days30, quick),
 );
 
 pub(in crate::metrics) static QUICK_RATIO_MTD: Metric = rate(
     "quick_ratio_mtd",
     "Revenue won over revenue lost, in the month so far; 4 is a usual aim.",
     "(mrr_new + mrr_expansion + mrr_reactivation) / (mrr_churn + mrr_contraction)",
-    Window::MonthToDate,
-    quick,
+    Read::Flow(Window::MonthToDate, quick),
 );
 
 fn expansion(flows: &Flows) -> Parts {

@@ -2,6 +2,7 @@
 
 use mainstay_model::{Info, Levels, Parts, Unit};
 
+use super::rate;
 use crate::facts::invoices::Invoices;
 use crate::flows::Window;
 use crate::ledger::Kind;
@@ -54,50 +55,29 @@ pub(in crate::metrics) static DUNNING_RECOVERED_RATE_30D: Metric = rate(
     "dunning_recovered_rate_30d",
     "Of the invoices that failed first in the last 30 days, the share that was paid.",
     "of invoices that failed first in D-29…D: paid by the end of D / all",
-    |view| recovered(view, Window::Days30),
+    Read::Account(|view| recovered(view, Window::Days30)),
 );
 
 pub(in crate::metrics) static DUNNING_RECOVERED_RATE_MTD: Metric = rate(
     "dunning_recovered_rate_mtd",
     "Of the invoices that failed first in the month so far, the share that was paid.",
     "of invoices that failed first from the first of the month of D to D: paid by the end of D / all",
-    |view| recovered(view, Window::MonthToDate),
+    Read::Account(|view| recovered(view, Window::MonthToDate)),
 );
 
 pub(in crate::metrics) static RECURRING_SHARE_30D: Metric = rate(
     "recurring_share_30d",
     "Of what was collected in the last 30 days, the share that is recurring.",
     "recurring amounts of invoices paid in D-29…D / amounts of all",
-    |view| recurring(view, Window::Days30),
+    Read::Account(|view| recurring(view, Window::Days30)),
 );
 
 pub(in crate::metrics) static RECURRING_SHARE_MTD: Metric = rate(
     "recurring_share_mtd",
     "Of what was collected in the month so far, the share that is recurring.",
     "recurring amounts of invoices paid from the first of the month of D to D / amounts of all",
-    |view| recurring(view, Window::MonthToDate),
+    Read::Account(|view| recurring(view, Window::MonthToDate)),
 );
-
-const fn rate(
-    id: &'static str,
-    help: &'static str,
-    formula: &'static str,
-    read: fn(&View<'_>) -> Parts,
-) -> Metric {
-    Metric {
-        info: Info {
-            id,
-            unit: Unit::Ratio,
-            levels: Levels::Group,
-            help,
-            formula,
-            headline: false,
-        },
-        read: Read::Account(read),
-        tell: tell::ratio,
-        why: Why::NUMBERS,
-    }
-}
 
 fn invoices<'v>(view: &View<'v>) -> Option<&'v Invoices> {
     view.account.invoices.as_deref()
@@ -110,16 +90,18 @@ fn lifetime(view: &View<'_>) -> Parts {
 
 /// The days on which those invoices failed first that are failing, whose account was not lost since.
 fn failing<'v>(view: &View<'v>) -> impl Iterator<Item = mainstay_model::Day> + use<'v> {
-    let lost = view.account.revenue.as_deref().and_then(|revenue| {
+    let day = view.day;
+    let failing = invoices(view).into_iter();
+    let failing: Vec<_> = failing.flat_map(|one| one.failing(day)).collect();
+    // Nearly nobody has one; the history is not walked for the others.
+    let revenue = view.account.revenue.as_deref();
+    let lost = revenue.filter(|_| !failing.is_empty()).and_then(|revenue| {
         let until = view.last_instant(revenue);
         let mut movements = revenue.ledger().movements().iter().rev();
         let lost = movements.find(|one| one.kind == Kind::Churn && one.at <= until);
         lost.map(|churn| churn.at)
     });
-    let day = view.day;
-    let failing = invoices(view)
-        .into_iter()
-        .flat_map(move |one| one.failing(day));
+    let failing = failing.into_iter();
     let failing = failing.filter(move |(at, _)| lost.is_none_or(|lost| lost < *at));
     failing.map(|(_, day)| day)
 }

@@ -18,19 +18,12 @@ pub(super) mod revenue_churn;
 
 use mainstay_model::{Info, Levels, Unit};
 
-use crate::flows::Window;
 use crate::ledger::Balance;
-use crate::metrics::{Metric, OfFlows, Read, Why, tell};
+use crate::metrics::{Metric, Read, Why, tell};
 use crate::view::View;
 
-/// A rate of a group over a window: the first of its parts over the second.
-const fn rate(
-    id: &'static str,
-    help: &'static str,
-    formula: &'static str,
-    window: Window,
-    read: OfFlows,
-) -> Metric {
+/// A rate of a group: the first of its parts over the second.
+const fn rate(id: &'static str, help: &'static str, formula: &'static str, read: Read) -> Metric {
     Metric {
         info: Info {
             id,
@@ -40,7 +33,7 @@ const fn rate(
             formula,
             headline: false,
         },
-        read: Read::Flow(window, read),
+        read,
         tell: tell::ratio,
         why: Why::NUMBERS,
     }

@@ -7,38 +7,34 @@ use mainstay_model::Parts;
 
 use super::rate;
 use crate::flows::{Flows, Window};
-use crate::metrics::Metric;
+use crate::metrics::{Metric, Read};
 
 pub(in crate::metrics) static GRR_30D: Metric = rate(
     "grr_30d",
     "Of the revenue of the customers at the start, the share that is still paid, in the last 30 days.",
     "over customers on D-30, but those deleted as such: sum of the smaller of their mrr on D-30 and at the end of D / sum of their mrr on D-30, both at the rates on D-30",
-    Window::Days30,
-    gross,
+    Read::Flow(Window::Days30, gross),
 );
 
 pub(in crate::metrics) static GRR_MTD: Metric = rate(
     "grr_mtd",
     "Of the revenue of the customers at the start, the share that is still paid, in the month so far.",
     "over customers at the end of the month before, but those deleted as such: sum of the smaller of their mrr at the end of the month before and at the end of D / sum of their mrr at the end of the month before, both at the rates at the end of the month before",
-    Window::MonthToDate,
-    gross,
+    Read::Flow(Window::MonthToDate, gross),
 );
 
 pub(in crate::metrics) static NRR_30D: Metric = rate(
     "nrr_30d",
     "Revenue of the customers at the start, now over then, in the last 30 days; above 1 when they pay more.",
     "over customers on D-30, but those deleted as such: sum of their mrr at the end of D / sum of their mrr on D-30, both at the rates on D-30",
-    Window::Days30,
-    net,
+    Read::Flow(Window::Days30, net),
 );
 
 pub(in crate::metrics) static NRR_MTD: Metric = rate(
     "nrr_mtd",
     "Revenue of the customers at the start, now over then, in the month so far; above 1 when they pay more.",
     "over customers at the end of the month before, but those deleted as such: sum of their mrr at the end of D / sum of their mrr at the end of the month before, both at the rates at the end of the month before",
-    Window::MonthToDate,
-    net,
+    Read::Flow(Window::MonthToDate, net),
 );
 
 fn gross(flows: &Flows) -> Parts {

@@ -7,54 +7,48 @@ use mainstay_model::Parts;
 use super::rate;
 use crate::flows::{Flows, Window};
 use crate::ledger::Kind;
-use crate::metrics::Metric;
+use crate::metrics::{Metric, Read};
 
 pub(in crate::metrics) static REVENUE_CHURN_RATE_30D: Metric = rate(
     "revenue_churn_rate_30d",
     "Revenue lost by churn and contraction, of that of the start, in the last 30 days.",
     "(mrr_churn + mrr_contraction) / mrr on D-30",
-    Window::Days30,
-    lost,
+    Read::Flow(Window::Days30, lost),
 );
 
 pub(in crate::metrics) static REVENUE_CHURN_RATE_MTD: Metric = rate(
     "revenue_churn_rate_mtd",
     "Revenue lost by churn and contraction, of that of the start, in the month so far.",
     "(mrr_churn + mrr_contraction) / mrr at the end of the month before",
-    Window::MonthToDate,
-    lost,
+    Read::Flow(Window::MonthToDate, lost),
 );
 
 pub(in crate::metrics) static REVENUE_CHURN_RATE_CHURN_ONLY_30D: Metric = rate(
     "revenue_churn_rate_churn_only_30d",
     "Revenue of lost customers, of that of the start, in the last 30 days.",
     "mrr_churn / mrr on D-30",
-    Window::Days30,
-    churned,
+    Read::Flow(Window::Days30, churned),
 );
 
 pub(in crate::metrics) static REVENUE_CHURN_RATE_CHURN_ONLY_MTD: Metric = rate(
     "revenue_churn_rate_churn_only_mtd",
     "Revenue of lost customers, of that of the start, in the month so far.",
     "mrr_churn / mrr at the end of the month before",
-    Window::MonthToDate,
-    churned,
+    Read::Flow(Window::MonthToDate, churned),
 );
 
 pub(in crate::metrics) static NET_MRR_CHURN_RATE_30D: Metric = rate(
     "net_mrr_churn_rate_30d",
     "Revenue lost less what was won from customers old and lost, of that of the start, in the last 30 days; below 0 for more.",
     "(mrr_churn + mrr_contraction - mrr_expansion - mrr_reactivation) / mrr on D-30",
-    Window::Days30,
-    net,
+    Read::Flow(Window::Days30, net),
 );
 
 pub(in crate::metrics) static NET_MRR_CHURN_RATE_MTD: Metric = rate(
     "net_mrr_churn_rate_mtd",
     "Revenue lost less what was won from customers old and lost, of that of the start, in the month so far; below 0 for more.",
     "(mrr_churn + mrr_contraction - mrr_expansion - mrr_reactivation) / mrr at the end of the month before",
-    Window::MonthToDate,
-    net,
+    Read::Flow(Window::MonthToDate, net),
 );
 
 fn lost(flows: &Flows) -> Parts {
