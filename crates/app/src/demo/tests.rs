@@ -80,11 +80,12 @@ fn what_a_demo_publishes_is_the_truth_of_its_company() {
     assert!(seen.accounts.len() >= 25 && seen.counts.all_rejected() > 0);
 }
 
-/// The truth of three days of a small company, and its records as they would be published.
-fn truth_and_records() -> (Expected, Vec<Value>) {
+/// The truth of three days of a small company.
+fn truth_of_three_days(billing: bool) -> Expected {
     let plan = company::Plan {
         accounts: 10,
         users: 50,
+        billing,
         faults: company::Faults::NONE,
         ..company::Plan::default()
     };
@@ -94,7 +95,12 @@ fn truth_and_records() -> (Expected, Vec<Value>) {
     let (truth, kept) = sync_channel(1);
     truth.send(events).unwrap();
     drop(truth);
-    let expected = judge::keep_the_truth(settings(), &kept);
+    judge::keep_the_truth(settings(), &kept)
+}
+
+/// The same, and its records as they would be published.
+fn truth_and_records() -> (Expected, Vec<Value>) {
+    let expected = truth_of_three_days(false);
     let mut records = Vec::new();
     for (account, days) in &expected.truth.accounts {
         for (day, metrics) in days {
@@ -173,21 +179,7 @@ fn what_an_abort_shows_again_is_no_second_telling() {
 
 #[test]
 fn movements_that_do_not_add_up_are_noticed() {
-    let plan = company::Plan {
-        accounts: 10,
-        users: 50,
-        billing: true,
-        faults: company::Faults::NONE,
-        ..company::Plan::default()
-    };
-    let company = Company::new(plan.clone());
-    let events: Vec<_> = company
-        .take_while(|event| event.arrival < plan.begin.plus_ms(3 * 86_400_000))
-        .collect();
-    let (truth, kept) = sync_channel(1);
-    truth.send(events).unwrap();
-    drop(truth);
-    let expected = judge::keep_the_truth(settings(), &kept);
+    let expected = truth_of_three_days(true);
     let published = Published::new();
     let verdict = judge(&expected, &published.found, &BTreeMap::new(), &watcher());
     let off = |line: &&String| line.contains("movements add up to 0, expected ");
